@@ -1,0 +1,3 @@
+"""From a Linux kernel crash log to a verified fix."""
+
+__version__ = "0.1.0"

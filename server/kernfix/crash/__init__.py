@@ -1,0 +1,1 @@
+"""Console text to crashes: pure, no I/O, never raises."""

@@ -1,0 +1,1 @@
+"""From a crash and its code to checked candidates."""

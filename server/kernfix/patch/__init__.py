@@ -1,0 +1,1 @@
+"""Edits, unified diffs and text edits: pure."""

@@ -1,0 +1,1 @@
+"""A kernel checkout: functions, symbols, locating, git facts."""

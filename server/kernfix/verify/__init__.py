@@ -1,0 +1,1 @@
+"""Jobs, verdicts, the judge and the client of the runner."""
