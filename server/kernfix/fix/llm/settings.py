@@ -8,7 +8,10 @@ from urllib.parse import urlsplit
 from pydantic import HttpUrl, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-HOW_TO_CONFIGURE = "set KERNFIX_LLM_BASE_URL (for example http://127.0.0.1:11434/v1) and KERNFIX_LLM_MODEL, and KERNFIX_LLM_API_KEY where the endpoint needs a key"
+HOW_TO_CONFIGURE = (
+    "set KERNFIX_LLM_BASE_URL (for example http://127.0.0.1:11434/v1) and KERNFIX_LLM_MODEL, "
+    "and KERNFIX_LLM_API_KEY where the endpoint needs one"
+)
 
 
 class LLMSettings(BaseSettings):
