@@ -47,14 +47,18 @@ class Prompt:
     files: frozenset[str]
 
 
-def build_prompt(crash: Crash, excerpts: Sequence[Excerpt]) -> Prompt:
-    """The request for one crash. At most `MAX_EXCERPTS` excerpts are sent, each cut to `MAX_EXCERPT` characters."""
+def build_prompt(crash: Crash, excerpts: Sequence[Excerpt], findings: Sequence[str] = ()) -> Prompt:
+    """The request for one crash. At most `MAX_EXCERPTS` excerpts are sent, each cut to `MAX_EXCERPT` characters.
+
+    `findings` are what our own reading of the code says of the cause: facts help a model more than any wording does.
+    """
     chosen = excerpts[:MAX_EXCERPTS]
     files = sorted({excerpt.path for excerpt in chosen})
     word = secrets.token_hex(8)
     parts = [
         f"What is known of this class of bug: {card(crash)}",
         _fenced(word, "crash report", _report(crash)),
+        *([_fenced(word, "what a static analysis suspects", "\n".join(findings))] if findings else ()),
         *(_fenced(word, f"{each.path}, line {each.start}, {each.function}()", each.text) for each in chosen),
         f"Files that may be edited: {', '.join(files)}",
     ]
@@ -93,7 +97,7 @@ def _stack(stack: Stack) -> Iterable[str]:
     reliable = [frame for frame in stack.frames if frame.reliable]
     for frame in reliable[:MAX_FRAMES]:
         place = f" at {frame.file}:{frame.line}" if frame.file else ""
-        yield clean_line(f"  {frame.function}{place}{' (inlined)' if frame.inlined else ''}")
+        yield "  " + clean_line(f"{frame.function}{place}{' (inlined)' if frame.inlined else ''}")
 
 
 def _schema(files: Sequence[str]) -> dict[str, Any]:
