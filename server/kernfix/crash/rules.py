@@ -1,0 +1,78 @@
+"""What one row of the table of crash kinds (`kernfix.crash.formats`) can say.
+
+A *family* is a keyword that starts a crash, with the phrases that show a false alarm. Its *kinds* are tried from the top; a kind says how
+the headline goes on, what the body must hold, how the title is made and where the function to blame is looked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+Pick = Callable[[list[str]], str | None]
+"""Chooses the function to blame among the candidates, innermost first."""
+
+FUNC = r"([A-Za-z_][\w:]*)(?:\.\w|\+0x)"
+"""A function as an address prints it; the group leaves out what the compiler appended."""
+
+
+class _Trace:
+    """The step of a `Look` that reads the frames below the last one found."""
+
+
+TRACE = _Trace()
+
+Step = re.Pattern[str] | _Trace
+Look = tuple[Step, ...]
+"""Steps down the report: the next line that a pattern fits (its group is a candidate), or the stack that follows."""
+
+
+@cache
+def rx(pattern: str) -> re.Pattern[str]:
+    """A compiled pattern; ``^`` and ``$`` are the ends of a line."""
+    return re.compile(pattern, re.MULTILINE)
+
+
+CALL_TRACE = rx(r"Call [Tt]race|Backtrace:")
+FAULT = rx(
+    r"^\s*(?:R?IP|EIP)(?: is at|:)? (?:[0-9a-f]{4}:)?(?:\s*\[<?[0-9a-f]+>?\])*\s*" + FUNC
+    + r"|^\s*(?:PC is at|e?pc :|NIP \[[0-9a-f]+\]) " + FUNC
+)  # fmt: skip
+
+DEFAULT_LOOK: tuple[Look, ...] = ((FAULT, CALL_TRACE, TRACE), (CALL_TRACE, TRACE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of crash.
+
+    `headline` is matched where the family's keyword stands. `body` is searched for below it; where given, it must be found, and the title's
+    numbered places are its groups after the headline's. ``{F}`` in `title` and `alts` is the blamed function; without it none is looked for.
+    `looks` are alternatives. `skip` is added to the common skip list. `broken` marks a headline that only a damaged log has.
+    """
+
+    headline: re.Pattern[str]
+    title: str
+    body: re.Pattern[str] | None = None
+    alts: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = DEFAULT_LOOK
+    skip: tuple[str, ...] = ()
+    pick: Pick | None = None
+    broken: bool = False
+    needs_stack: bool = True
+
+    @property
+    def names_function(self) -> bool:
+        """Whether the title blames a function."""
+        return "{F}" in self.title
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A headline keyword (case matters), what shows a false alarm on the same line, and the kinds that it can be."""
+
+    keyword: str
+    kinds: tuple[Kind, ...]
+    ignore: re.Pattern[str] | None = None

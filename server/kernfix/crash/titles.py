@@ -1,0 +1,69 @@
+"""Canonical titles: two runs of the same bug must give the same words.
+
+Numbers, addresses and names that change from run to run become placeholders. The steps and their order are those of syzkaller's
+dashboard, so that a title can be looked up there.
+"""
+
+from __future__ import annotations
+
+import re
+
+TITLE_LIMIT = 120
+"""Bytes of a title that count."""
+
+_STEPS = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"syz-executor\.?[0-9]+((?:/|:)[0-9]+)?", "syz-executor"),
+        (r"syzkaller[0-9]+((?:/|:)[0-9]+)?", "syzkaller"),
+        (r"(?<![0-9a-zA-Z])(?:0x)?[0-9a-f]{6,}", "ADDR"),
+        (r"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])", "IP"),
+        (r"(\.[ch]):[0-9]+(?::[0-9]+)?", r"\1:LINE"),
+        (r"([A-Za-z0-9_])\+0x[0-9a-f]+/0x[0-9a-f]+", r"\1"),
+        (r"CPU#[0-9]+", "CPU"),
+        (r"(?<![A-Za-z0-9_])[0-9]+(?![A-Za-z0-9_])", "NUM"),
+        (r"[0-9]{16,}", "NUM"),
+    )
+)
+_PRINTABLE = re.compile(r"[^\x20-\x7e]")
+_SPACES = re.compile(r" {2,}")
+
+_SYSCALL = (
+    "__x64_", "__ia32_", "__arm64_", "__se_sys_", "__do_sys_", "__se_", "__do_compat_sys_", "__se_compat_sys_",
+    "SyS_", "SYSC_", "C_SYSC_", "compat_SyS_", "compat_SYSC_", "compat_sys_",
+    "sys_", "__sys_", "___sys_", "____sys_", "ksys_",
+)  # fmt: skip
+_SUFFIX = re.compile(r"\.(?:isra|part|constprop|cold|llvm|lto_priv|localalias|clone|ipa_ra|ctor)(?=[.\d]|$).*|\.\d+$")
+
+
+_ALIASES = (
+    (re.compile(r"_*smp_call_function"), "smp_call_function"),
+    (re.compile(r"_*synchronize_(?:s?rcu|net|sched)"), "synchronize_rcu"),
+)
+"""Functions that are many and mean the same when a task waits in them."""
+
+
+def normalised(title: str) -> str:
+    """A title without what changes from run to run."""
+    for pattern, replacement in _STEPS:
+        title = pattern.sub(replacement, title)
+    title = _PRINTABLE.sub("", title.replace("\t", " "))[:TITLE_LIMIT]
+    return _SPACES.sub(" ", title).strip()
+
+
+def base_name(function: str) -> str:
+    """A symbol without what the compiler hung on it (``.isra.0``, ``.part.3``, ``.cold``)."""
+    return _SUFFIX.sub("", function)
+
+
+def plain_names(function: str) -> tuple[str, ...]:
+    """The names that a system call's entry function goes by, shortest first; just the name for every other function.
+
+    ``__se_sys_foo`` is one of several wrappers of the same call, and which of them the stack shows depends on the build.
+    """
+    alias = next((name for pattern, name in _ALIASES if pattern.match(function)), function)
+    names = {function, alias}
+    for prefix in _SYSCALL:
+        if function.startswith(prefix) and len(function) > len(prefix):
+            names.add(function[len(prefix) :])
+    return (alias, *sorted(names - {alias}, key=len)) if alias != function else tuple(sorted(names, key=len))
