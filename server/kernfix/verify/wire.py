@@ -46,7 +46,7 @@ class LocalTree(Wire):
 
 
 class Snapshot(Wire):
-    """A kernel tree uploaded as a blob: a tar archive whose members are relative to the tree."""
+    """A kernel tree uploaded as a blob: a gzipped tar archive whose members are relative to the tree."""
 
     kind: Literal["snapshot"] = "snapshot"
     blob: Sha256
@@ -119,16 +119,21 @@ class Judgement(Wire):
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """Where a job stands. A rejected job cannot be done for a reason that lies in its own inputs, so there is no verdict."""
 
     QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"
     CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+ENDED = frozenset({JobState.DONE, JobState.CANCELLED, JobState.REJECTED})
+"""States that a job never leaves."""
 
 
 class Job(Wire):
-    """A job as the runner shows it. Times are seconds since the epoch; `judgement` is there once it is done."""
+    """A job as the runner shows it. Times are seconds since the epoch; a done job has a `judgement`, a rejected one a `reason`."""
 
     id: str
     state: JobState
@@ -136,6 +141,7 @@ class Job(Wire):
     updated: float
     stage: str | None = None
     judgement: Judgement | None = None
+    reason: str | None = None
 
 
 class Event(Wire):

@@ -1,0 +1,191 @@
+"""Verify: send a tree, a patch and a reproducer to a runner, follow the job, and bring back the judgement.
+
+Without a runner's address an embedded one is started on loopback: another process, with a one-time token, that shares the build cache
+and ends with this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from kernfix.source import git
+from kernfix.source.archive import archive_command
+from kernfix.source.tree import Tree, open_tree
+from kernfix.verify.client import RunnerClient, RunnerError
+from kernfix.verify.wire import Event, Job, JobRequest, JobState, Judgement, Limits, LocalTree, Reproducer, Snapshot
+
+START_SECONDS = 60
+
+
+class VerifyUnavailable(Exception):
+    """The verification could not be done; the text is one sentence for the user."""
+
+
+class VerifyRefused(VerifyUnavailable):
+    """What was to be verified cannot be used: not a kernel tree, a job that the runner refuses."""
+
+
+class VerifyCancelled(VerifyUnavailable):
+    """The job was cancelled on the runner."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """What to verify, in the user's terms.
+
+    `patch` is a unified diff against the tree as it stands; without one, the uncommitted changes of a git tree are the patch and HEAD is
+    the base. `titles` are those of the report's crash. `runner` is a URL, or None for an embedded runner.
+    """
+
+    tree: Path
+    config: bytes
+    reproducer: bytes
+    reproducer_kind: Literal["c", "binary"] = "c"
+    patch: str | None = None
+    titles: tuple[str, ...] = ()
+    cmdline: str = ""
+    runs: int | None = None
+    baseline_runs: int = 5
+    confidence: float = 0.95
+    limits: Limits = field(default_factory=Limits)
+    runner: str | None = None
+    token: str | None = None
+
+
+async def verify(request: VerifyRequest, on_event: Callable[[Event], None]) -> Judgement:
+    """The judgement. Cancelling the task cancels the job; VerifyUnavailable says in one sentence why there is none."""
+    tree, reason = open_tree(request.tree)
+    if tree is None:
+        raise VerifyRefused(reason)
+    try:
+        async with connect(request.runner, request.token) as (client, is_local):
+            return judgement_of(await run_job(request, tree, client, is_local, on_event))
+    except RunnerError as error:
+        raise VerifyUnavailable(str(error)) from None
+
+
+@contextlib.asynccontextmanager
+async def connect(url: str | None, token: str | None) -> AsyncIterator[tuple[RunnerClient, bool]]:
+    """A client of the named runner, or of an embedded one started for this block; and whether it may read this machine's folders."""
+    if url is not None:
+        async with RunnerClient(url, token or os.environ.get("KERNFIX_RUNNER_TOKEN")) as client:
+            yield client, False
+        return
+    async with _embedded() as ready, RunnerClient(ready["url"], ready["token"]) as client:
+        yield client, True
+
+
+@contextlib.asynccontextmanager
+async def _embedded() -> AsyncIterator[dict[str, str]]:
+    """An embedded runner; it ends when the pipe to its standard input closes, which also happens if this process is killed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "kernfix", "runner", "serve", "--embedded", "--port", "0"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for the client, which cancels the job first
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    complaints = asyncio.create_task(process.stderr.read())
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            line = await process.stdout.readline()
+        if not line:
+            said = (await complaints).decode("utf-8", "replace").strip().splitlines()
+            raise VerifyUnavailable(f"the embedded runner did not start: {said[-1] if said else 'it said nothing'}")
+        yield json.loads(line)
+    except TimeoutError:
+        raise VerifyUnavailable(f"the embedded runner did not start within {START_SECONDS} s.") from None
+    finally:
+        process.stdin.close()
+        try:
+            async with asyncio.timeout(10):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        complaints.cancel()
+
+
+async def run_job(
+    request: VerifyRequest, tree: Tree, client: RunnerClient, is_local: bool, on_event: Callable[[Event], None]
+) -> Job:
+    """Submit one job and follow it to its end. Cancelling the task cancels the job."""
+    commit, patch = await asyncio.to_thread(_what_is_judged, request, tree)
+    base = LocalTree(path=str(tree.root), commit=commit) if is_local else await _upload_tree(client, tree.root, commit)
+    job = await client.submit(
+        JobRequest(
+            base=base,
+            config=await client.put_bytes(request.config),
+            reproducer=Reproducer(kind=request.reproducer_kind, blob=await client.put_bytes(request.reproducer)),
+            patch=patch,
+            titles=request.titles,
+            cmdline=request.cmdline,
+            runs=request.runs,
+            baseline_runs=request.baseline_runs,
+            confidence=request.confidence,
+            limits=request.limits,
+        ),
+        key=secrets.token_hex(16),
+    )
+    try:
+        return await _follow(client, job, on_event)
+    except asyncio.CancelledError:
+        with contextlib.suppress(RunnerError):  # it may be gone already, and the job with it
+            await _cancel(client, job)
+        raise
+
+
+def judgement_of(job: Job) -> Judgement:
+    """An ended job's judgement, or the reason why it has none."""
+    if job.state is JobState.CANCELLED:
+        raise VerifyCancelled("the job was cancelled on the runner.")
+    if job.state is JobState.REJECTED or job.judgement is None:
+        raise VerifyRefused(job.reason or "the runner ended the job without a judgement.")
+    return job.judgement
+
+
+def _what_is_judged(request: VerifyRequest, tree: Tree) -> tuple[str | None, str | None]:
+    """The base commit (None: the files as they stand) and the patch against it."""
+    if request.patch is not None or not git.is_git(tree):
+        return None, request.patch
+    return git.head(tree), git.diff_head(tree) or None
+
+
+async def _upload_tree(client: RunnerClient, root: Path, commit: str | None) -> Snapshot:
+    """The tree as a gzipped tar archive, uploaded. Equal trees give equal archives (``gzip -n``)."""
+    with tempfile.NamedTemporaryFile(suffix=".tar.gz") as file:
+        archive = await asyncio.create_subprocess_exec(*archive_command(root, commit), stdout=asyncio.subprocess.PIPE)
+        assert archive.stdout is not None
+        gzip = await asyncio.create_subprocess_exec("gzip", "-1n", stdin=asyncio.subprocess.PIPE, stdout=file)
+        assert gzip.stdin is not None
+        while chunk := await archive.stdout.read(1 << 20):
+            gzip.stdin.write(chunk)
+            await gzip.stdin.drain()
+        gzip.stdin.close()
+        if await archive.wait() or await gzip.wait():
+            raise VerifyRefused(f"cannot pack the tree {root} for the runner.")
+        return Snapshot(blob=await client.put_file(Path(file.name)))
+
+
+async def _follow(client: RunnerClient, job: Job, on_event: Callable[[Event], None]) -> Job:
+    async for event in client.events(job.id):
+        on_event(event)
+    return await client.job(job.id)
+
+
+async def _cancel(client: RunnerClient, job: Job) -> None:
+    async with asyncio.timeout(10):
+        await client.cancel(job.id)

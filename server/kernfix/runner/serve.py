@@ -1,0 +1,135 @@
+"""The runner's process: opens the state, starts the queue and the HTTP server, and goes when it is told to.
+
+The embedded runner is the same process started by an editor or a command for itself: on a free loopback port, with a token of its own
+that it tells only its parent, and it ends when its parent does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from kernfix.runner.app import Service, create_app
+from kernfix.runner.blobs import Blobs
+from kernfix.runner.faults import BadRequest
+from kernfix.runner.guest.accel import Accelerator
+from kernfix.runner.job import Step, Work, verify
+from kernfix.runner.queue import DbosQueue
+from kernfix.runner.state import State
+from kernfix.runner.store import Store
+from kernfix.runner.tokens import Tokens
+from kernfix.verify.wire import ENDED, JobState, Judgement, Verdict
+
+log = logging.getLogger("kernfix.runner")
+
+
+class AlreadyRunning(Exception):
+    """Another runner works on this state folder."""
+
+
+def serve(state: State, host: str, port: int, *, embedded: bool) -> None:
+    """Serve until a signal ends the process, or, embedded, until standard input ends. Prints one JSON line when it is ready."""
+    with _alone(state), socket.create_server((host, port), reuse_port=False) as listener:
+        store, tokens, accel = Store(state.jobs / "jobs.sqlite"), Tokens(state.tokens), Accelerator()
+
+        async def execute(id: str, step: Step) -> None:
+            await _execute(id, step, state, store, accel)
+
+        queue = DbosQueue(state.jobs / "queue.sqlite", execute)
+        service = Service(state, store, Blobs(state.blobs), tokens, queue, local_trees=embedded)
+        ready = {"url": f"http://{host}:{listener.getsockname()[1]}"}
+        if embedded:
+            ready["token"] = tokens.create_once()
+            threading.Thread(target=_end_with_parent, args=(state,), daemon=True).start()
+
+        @contextlib.asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+            await queue.launch()
+            for job in store.jobs(
+                JobState.QUEUED, limit=-1
+            ):  # taken in by a runner that was killed before it queued them
+                await queue.submit(job.id)
+            sys.stdout.write(json.dumps(ready) + "\n")
+            sys.stdout.flush()
+            yield
+            # Straight out: children die with this process, and no step lives to take their death for a result.
+            os._exit(0)
+
+        config = uvicorn.Config(create_app(service, lifespan), log_config=None, access_log=False, lifespan="on")
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+async def _execute(id: str, step: Step, state: State, store: Store, accel: Accelerator) -> None:
+    """Work on one job, from its request to its judgement."""
+    job = store.job(id)
+    if job is None or job.state in ENDED:
+        return
+    store.move(id, JobState.RUNNING)
+    work = Work(id, store.request(id), state, accel, step, lambda event: store.tell(id, event))
+    try:
+        judgement = await verify(work)
+    except BadRequest as bad:
+        store.move(id, JobState.REJECTED, reason=f"{bad}.")
+        return
+    except Exception as error:
+        # The rim of the job: an error of ours must end it with a reason, not leave it running for ever.
+        if store.job(id).state not in ENDED:  # type: ignore[union-attr]
+            log.exception("job %s", id)
+            reason = f"The runner failed in a way that it should not: {type(error).__name__}: {error}"
+            store.move(
+                id, JobState.DONE, judgement=Judgement(verdict=Verdict.RUNNER_ERROR, confidence=None, reason=reason)
+            )
+        raise
+    store.move(id, JobState.DONE, judgement=judgement)
+
+
+@contextlib.contextmanager
+def _alone(state: State) -> Iterator[None]:
+    """Hold the jobs folder: two runners on one queue would do each job twice."""
+    with (state.jobs / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(f"another runner works in {state.jobs}; name another folder with --state") from None
+        yield
+
+
+def embedded_state(cache: Path) -> State:
+    """A state with a jobs folder of its own; those of embedded runners that were killed are removed."""
+    home = cache / "embedded"
+    home.mkdir(parents=True, exist_ok=True)
+    for old in home.iterdir():
+        _remove_dead(old)
+    return State.at(cache, Path(tempfile.mkdtemp(dir=home)))
+
+
+def _remove_dead(folder: Path) -> None:
+    lock = folder / "lock"
+    if not lock.exists():
+        return  # being made by another runner at this moment
+    with lock.open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        shutil.rmtree(folder)
+
+
+def _end_with_parent(state: State) -> None:
+    """Wait for the end of standard input, which comes when the parent is gone, however it went."""
+    sys.stdin.buffer.read()
+    shutil.rmtree(state.jobs, ignore_errors=True)
+    os._exit(0)
