@@ -57,7 +57,8 @@ class Check:
 class Candidate:
     """A proposed fix with its diff and the checks it went through, cheapest first.
 
-    `id` is a short hash of the diff, so the same fix proposed twice has one id. `diff` is a unified diff with ``a/`` and ``b/``.
+    `id` is a short hash of the diff, so the same fix proposed twice has one id. `diff` is a unified diff with ``a/`` and ``b/``, empty when
+    the edits do not apply. `sources` are all that proposed it, the first being `draft`'s own.
     """
 
     id: str
@@ -65,8 +66,22 @@ class Candidate:
     change: Change
     diff: str
     checks: Mapping[str, Check]
+    sources: tuple[Source, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether every check that must pass did pass."""
         return all(check.ok for name, check in self.checks.items() if name != "papering-over")
+
+    @property
+    def usage(self) -> Usage:
+        """What asking for it cost."""
+        return self.draft.usage
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """The candidates, best first, and one sentence for each thing that went wrong on the way."""
+
+    candidates: tuple[Candidate, ...] = ()
+    problems: tuple[str, ...] = ()

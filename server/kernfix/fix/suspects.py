@@ -57,6 +57,11 @@ def rank_suspects(crash: Crash, located: Located, limit: int = 10) -> tuple[Susp
     return tuple(Suspect(*key, lines[key], round(scores[key] / top, 3), tuple(reasons[key])) for key in best)
 
 
+def is_machinery(path: str) -> bool:
+    """Whether a file reports faults or serves memory, rather than causes them."""
+    return path.startswith(_MACHINERY)
+
+
 def _evidence(crash: Crash, located: Located) -> Iterator[tuple[Location, float, str]]:
     """Each place with what it weighs and why, in the order of the report."""
     if located.site and located.site.function:
@@ -78,5 +83,5 @@ def _own(frame: Frame, location: Location | None) -> Iterator[Location]:
     """The place of a frame and those it was inlined into, where they say something: reliable, known, not the reporting machinery."""
     if frame.reliable and location:
         for place in (location, *location.inlined_by):
-            if place.function and not place.path.startswith(_MACHINERY):
+            if place.function and not is_machinery(place.path):
                 yield place
