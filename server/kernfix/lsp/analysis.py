@@ -1,0 +1,90 @@
+"""All that is known of one version of a crash log, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from kernfix.lsp.text import Text
+
+if TYPE_CHECKING:
+    from kernfix.crash.model import Crash, Frame, Stack, StackKind
+    from kernfix.source import Tree
+    from kernfix.source.model import Located, Location
+
+
+class PlacedFrame(NamedTuple):
+    """A frame with its place in the crash and, where it was found, in the tree."""
+
+    crash: int
+    stack: Stack
+    number: int
+    frame: Frame
+    location: Location | None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Crashes, and where they are in the tree.
+
+    `located` goes with `crashes` one by one; it is empty as long as nothing was located, and `unlocated` then says why in one sentence.
+    `root` is the folder of `tree` by the name that the user knows it by: the client's addresses are made from it.
+    """
+
+    uri: str
+    text: Text
+    crashes: tuple[Crash, ...] = ()
+    tree: Tree | None = None
+    root: Path | None = None
+    located: tuple[Located, ...] = ()
+    unlocated: str = ""
+
+    def frames(self) -> Iterator[PlacedFrame]:
+        """Every frame of every stack, in log order within a crash."""
+        for index, crash in enumerate(self.crashes):
+            located = self.located[index].stacks if self.located else ()
+            for at, stack in enumerate(crash.stacks):
+                locations = located[at].locations if at < len(located) else ()
+                for number, frame in enumerate(stack.frames):
+                    yield PlacedFrame(
+                        index, stack, number, frame, locations[number] if number < len(locations) else None
+                    )
+
+    def frame_at(self, line: int, character: int) -> PlacedFrame | None:
+        """The frame under a character of the log; anywhere else on a frame's line counts for it too."""
+        there = [placed for placed in self.frames() if placed.frame.span.line == line]
+        under = (placed for placed in there if placed.frame.span.start <= character <= placed.frame.span.end)
+        return next(under, there[0] if there else None)
+
+    def headline_at(self, line: int) -> int | None:
+        """The crash whose headline is on that line."""
+        return next((index for index, crash in enumerate(self.crashes) if crash.headline.line == line), None)
+
+    def crashes_in(self, first: int, last: int) -> list[int]:
+        """The crashes that reach into the lines ``[first, last]``."""
+        return [
+            index for index, crash in enumerate(self.crashes) if crash.start_line <= last and crash.end_line >= first
+        ]
+
+    def site(self, crash: int) -> Location | None:
+        """Where the crash happened: the headline's own file:line, else the first located frame of the crash's stack."""
+        if not self.located:
+            return None
+        if self.located[crash].site:
+            return self.located[crash].site
+        return self.first_location(crash, "crash")
+
+    def first_location(self, crash: int, kind: StackKind) -> Location | None:
+        """Where the first stack of that kind begins in earnest: at the function to blame, else the first that only this bug calls."""
+        from kernfix.crash.skips import skip_pattern
+
+        owner = self.crashes[crash]
+        stack = owner.stack(kind)
+        frames = [
+            placed for placed in self.frames() if placed.crash == crash and placed.stack is stack and placed.location
+        ]
+        blamed = [placed for placed in frames if placed.frame.function == owner.function and kind == "crash"]
+        telling = [placed for placed in frames if not skip_pattern().search(placed.frame.function)]
+        return next((placed.location for placed in [*blamed, *telling, *frames]), None)

@@ -1,0 +1,125 @@
+"""The life of an open crash log: parse, publish, locate, publish again; a change starts over."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from kernfix.lsp import tree
+from kernfix.lsp.analysis import Analysis
+from kernfix.lsp.session import KernfixServer
+from kernfix.lsp.text import Text
+
+if TYPE_CHECKING:
+    from kernfix.crash.model import Crash, Log
+    from kernfix.fix.model import Candidate
+    from kernfix.verify.wire import Judgement
+
+DEBOUNCE_SECONDS = 0.2
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+Key = tuple[str, int]
+"""A crash across versions of its log: its title, and which one of that title it is."""
+
+
+class OpenLog:
+    """One open log: the newest `analysis`, which may be that of a version before, and what was found out on the user's request."""
+
+    def __init__(self, server: KernfixServer, uri: str) -> None:
+        self.uri = uri
+        self.candidates: dict[Key, tuple[Candidate, ...]] = {}
+        self.verdicts: dict[Key, Judgement] = {}
+        self._server = server
+        self.analysis: Analysis | None = None
+        self._parsed = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def update(self, text: Text, delay: float = 0.0) -> None:
+        """A new version: start over, after `delay` seconds in which nothing newer came."""
+        self._stop()
+        self._parsed.clear()
+        self._settled.clear()
+        self._task = asyncio.create_task(self._analyse(text, delay))
+
+    def close(self) -> None:
+        """The user is done with it: stop working, take all marks back, let go whoever waits."""
+        self._stop()
+        self._server.published.replace(self.uri, {})
+        self._parsed.set()
+        self._settled.set()
+
+    async def parsed(self) -> Analysis | None:
+        """The analysis of the present version, located or not; None when the log was closed before there was one."""
+        await self._parsed.wait()
+        return self.analysis
+
+    async def settled(self) -> Analysis | None:
+        """The same once everything is located that can be."""
+        await self._settled.wait()
+        return self.analysis
+
+    def publish(self) -> None:
+        """Tell the client what is known now."""
+        from kernfix.lsp.features import diagnostics
+
+        if self.analysis is not None:
+            self._server.published.replace(self.uri, diagnostics.marks(self._server, self.analysis, self.verdicts))
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _analyse(self, text: Text, delay: float) -> None:
+        await asyncio.sleep(delay)
+        try:
+            log = await asyncio.to_thread(_parse, text)
+            self.analysis = Analysis(
+                self.uri, text, log.crashes, unlocated="The search in the kernel tree is not done yet."
+            )
+            self._parsed.set()
+            self.publish()
+            self.analysis = await self._locate(self.analysis)
+            self.publish()
+        finally:
+            task = asyncio.current_task()
+            if self._task is task:  # else a newer version is on its way, and it is the one to wait for
+                self._parsed.set()
+                self._settled.set()
+
+    async def _locate(self, analysis: Analysis) -> Analysis:
+        from kernfix.lsp.locator import Question
+
+        settings = await self._server.settings(self.uri)
+        found = await asyncio.to_thread(tree.find, settings, self.uri, self._server.folders())
+        if found.problem:
+            self._server.say_once(found.problem, types.MessageType.Warning)
+        if found.tree is None:
+            return dataclasses.replace(analysis, unlocated=found.problem or tree.NO_TREE)
+        analysis = dataclasses.replace(analysis, tree=found.tree, root=found.root)
+        if not analysis.crashes:
+            return analysis
+        answer = await self._server.locator.ask(Question(analysis.crashes, found.tree, found.vmlinux))
+        if answer.problem and (settings.vmlinux or not answer.located):
+            self._server.say_once(answer.problem, types.MessageType.Warning)
+        return dataclasses.replace(analysis, located=answer.located, unlocated="" if answer.located else answer.problem)
+
+
+def keys(crashes: tuple[Crash, ...]) -> Iterator[Key]:
+    """A key for each crash, in order."""
+    seen: dict[str, int] = {}
+    for crash in crashes:
+        seen[crash.title] = seen.get(crash.title, 0) + 1
+        yield crash.title, seen[crash.title]
+
+
+def _parse(text: Text) -> Log:
+    from kernfix import crash
+
+    # Lone surrogates cannot be encoded, and odd line ends would make the parser count otherwise than the client does.
+    return crash.parse(_SURROGATE.sub("\ufffd", "\n".join(text.lines)))

@@ -1,0 +1,61 @@
+"""Work-done progress with a cancel button; silent for clients that have none."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from kernfix.lsp.session import KernfixServer
+
+Report = Callable[[str], None]
+"""Shows one line about where the work stands."""
+INTERVAL_SECONDS = 0.1
+"""Reports that follow each other faster are dropped: nobody reads them."""
+
+
+@asynccontextmanager
+async def working(server: KernfixServer, title: str, token: types.ProgressToken | None) -> AsyncIterator[Report]:
+    """Show `title` for as long as the block runs. When the user cancels, the task that runs it is cancelled.
+
+    `token` is the one that the client sent along with its request, if it did; otherwise the client is asked for one.
+    """
+    if token is None:
+        token = await _create(server)
+    if token is None:
+        yield lambda _: None
+        return
+    progress = server.work_done_progress
+    progress.begin(token, types.WorkDoneProgressBegin(title=title, cancellable=True))
+    task = asyncio.current_task()
+    assert task is not None
+    progress.tokens[token].add_done_callback(lambda cancelled: task.cancel() if cancelled.cancelled() else None)
+    last = 0.0
+
+    def report(message: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= INTERVAL_SECONDS:
+            last = time.monotonic()
+            progress.report(token, types.WorkDoneProgressReport(message=message, cancellable=True))
+
+    try:
+        yield report
+    finally:
+        progress.end(token, types.WorkDoneProgressEnd())
+        progress.tokens.pop(token, None)
+
+
+async def _create(server: KernfixServer) -> types.ProgressToken | None:
+    if not server.can("window.work_done_progress"):
+        return None
+    token = str(uuid.uuid4())
+    try:
+        await server.work_done_progress.create_async(token)
+    except JsonRpcException:
+        return None
+    return token

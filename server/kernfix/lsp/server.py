@@ -1,0 +1,65 @@
+"""Every entry point of the language server, and its start.
+
+Nothing heavy may be imported here or by what is imported here: an editor waits for the answer to ``initialize``. Parsers, tree-sitter
+and pydantic come with the first document.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from lsprotocol import types
+
+from kernfix.lsp import session, stdio
+from kernfix.lsp.features import actions, documents, hover, navigation, suggest, verify
+from kernfix.lsp.session import KernfixServer, Refused
+
+ENTRY_POINTS = (
+    (types.INITIALIZE, session.use_own_documents, None),
+    (types.TEXT_DOCUMENT_DID_OPEN, documents.did_open, None),
+    (types.TEXT_DOCUMENT_DID_CHANGE, documents.did_change, None),
+    (types.TEXT_DOCUMENT_DID_SAVE, documents.did_save, None),
+    (types.TEXT_DOCUMENT_DID_CLOSE, documents.did_close, None),
+    (types.WORKSPACE_DID_CHANGE_CONFIGURATION, documents.did_change_configuration, None),
+    (types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, documents.did_change_folders, None),
+    (types.TEXT_DOCUMENT_DOCUMENT_LINK, navigation.links, None),
+    (types.TEXT_DOCUMENT_DEFINITION, navigation.definition, None),
+    (types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, navigation.symbols, None),
+    (types.TEXT_DOCUMENT_HOVER, hover.hover, None),
+    (
+        types.TEXT_DOCUMENT_CODE_ACTION,
+        actions.code_actions,
+        types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix]),
+    ),
+)
+COMMANDS = (
+    (suggest.COMMAND, suggest.suggest),
+    (verify.COMMAND, verify.verify),
+)
+
+
+def create() -> KernfixServer:
+    """A server with all its entry points."""
+    server = KernfixServer()
+    for method, handler, options in ENTRY_POINTS:
+        server.feature(method, options)(handler)
+    for name, command in COMMANDS:
+        server.command(name)(command)
+    return server
+
+
+def serve() -> None:
+    """Serve one client on standard input and output until it leaves."""
+    protocol_in, protocol_out = stdio.take()
+    logging.basicConfig(level=logging.WARNING, format="kernfix lsp: %(message)s")
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_ours_to_mend)
+    server = create()
+    try:
+        server.start_io(protocol_in, protocol_out)
+    finally:
+        server.close()
+
+
+def _is_ours_to_mend(record: logging.LogRecord) -> bool:
+    """A refusal is an answer to the user, not a fault: pygls would log it with a traceback."""
+    return not (record.exc_info and isinstance(record.exc_info[1], Refused))
