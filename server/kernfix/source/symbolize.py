@@ -5,22 +5,21 @@ drgn answers in milliseconds and is used where it is installed; binutils' ``nm``
 
 from __future__ import annotations
 
+import bisect
 import importlib.util
 import shutil
 import struct
 import subprocess
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 _ELF_HEAD = struct.Struct("<4sBB10xHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _MACHINES = {62: "X86_64", 183: "AARCH64"}
 """ELF machine numbers (elf.h) to drgn's names: 64-bit, little-endian machines whose kernels are linked in the upper half."""
 _KERNEL_HALF = (1 << 63, (1 << 64) - 1)
-_ALIGNMENT = 64
-"""The most padding after a function, in bytes: a report's size reaches to the next symbol (kernel/kallsyms.c), an ELF symbol's does not."""
 _TOOL_SECONDS = 120.0
 
 
@@ -46,19 +45,20 @@ Chain = tuple[Place, ...]
 """What one address is, the innermost inlined function first; empty when nothing is known."""
 
 
-class _Backend(Protocol):
-    def symbols(self, name: str) -> list[tuple[int, int]]:
-        """Address and size of each function symbol of that name."""
-
-    def chains(self, addresses: Sequence[int]) -> list[Chain]:
-        """The chain of each address."""
-
-
 class Symbols:
-    """The debug information of one ``vmlinux``; `tool` says which program reads it."""
+    """The debug information of one ``vmlinux``; `tool` says which program reads it.
 
-    def __init__(self, backend: _Backend, tool: str) -> None:
-        self._backend = backend
+    `table` lists every symbol with its address; `chains` gives the chain of each of some addresses.
+    """
+
+    def __init__(
+        self, table: Iterable[tuple[str, int]], chains: Callable[[Sequence[int]], list[Chain]], tool: str
+    ) -> None:
+        self._addresses: dict[str, set[int]] = defaultdict(set)
+        for name, address in table:
+            self._addresses[name].add(address)
+        self._sorted = sorted(set().union(*self._addresses.values()))
+        self._chains = chains
         self.tool = tool
 
     def lookup(self, function: str, offset: int, size: int | None = None, returns: bool = False) -> Chain:
@@ -72,18 +72,21 @@ class Symbols:
         """
         addresses = [self._address(query) for query in queries]
         known = sorted({address for address in addresses if address is not None})
-        chains = dict(zip(known, self._backend.chains(known), strict=True)) if known else {}
+        chains = dict(zip(known, self._chains(known), strict=True)) if known else {}
         return [chains[address] if address is not None else () for address in addresses]
 
     def _address(self, query: Query) -> int | None:
-        found = {
+        found = [
             address
-            for address, size in self._backend.symbols(query.function)
-            if query.size is None or 0 <= query.size - size < _ALIGNMENT
-        }
-        if len(found) != 1 or query.offset < 0 or (query.size is not None and query.offset > query.size):
-            return None
-        return found.pop() + query.offset - (1 if query.returns and query.offset > 0 else 0)
+            for address in self._addresses.get(query.function, ())
+            if query.size in (None, self._size(address)) and 0 <= query.offset <= (query.size or query.offset)
+        ]
+        return found[0] + query.offset - (query.returns and query.offset > 0) if len(found) == 1 else None
+
+    def _size(self, address: int) -> int | None:
+        """Bytes to the next symbol, which is what a report calls a function's size (get_symbol_pos in kernel/kallsyms.c)."""
+        after = bisect.bisect_right(self._sorted, address)
+        return self._sorted[after] - address if after < len(self._sorted) else None
 
 
 def open_symbols(vmlinux: Path) -> tuple[Symbols | None, str | None]:
@@ -92,10 +95,9 @@ def open_symbols(vmlinux: Path) -> tuple[Symbols | None, str | None]:
     if machine is None:
         return None, problem
     if importlib.util.find_spec("drgn") is not None:
-        backend, problem = _open_drgn(vmlinux, machine)
-        return (Symbols(backend, "drgn"), None) if backend else (None, problem)
+        return _open_drgn(vmlinux, machine)
     if shutil.which("addr2line") and shutil.which("nm"):
-        return Symbols(_Binutils(vmlinux), "addr2line"), None
+        return _open_binutils(vmlinux), None
     return None, "Reading debug information needs drgn (pip install 'kernfix[symbols]') or binutils."
 
 
@@ -123,31 +125,20 @@ def _inspect(vmlinux: Path) -> tuple[str | None, str | None]:
     return _MACHINES[machine], None
 
 
-class _Drgn:
-    def __init__(self, symbols: Callable[[str], list[tuple[int, int]]], chain: Callable[[int], Chain]) -> None:
-        self.symbols = symbols
-        self._chain = chain
-
-    def chains(self, addresses: Sequence[int]) -> list[Chain]:
-        return [self._chain(address) for address in addresses]
-
-
-def _open_drgn(vmlinux: Path, machine: str) -> tuple[_Backend | None, str | None]:
+def _open_drgn(vmlinux: Path, machine: str) -> tuple[Symbols | None, str | None]:
     import drgn  # an optional dependency, and slow to load
 
     program = drgn.Program(drgn.Platform(getattr(drgn.Architecture, machine)))
-    # Debug information of a file that no program runs: drgn takes it only for a module that is placed by hand.
+    # Debug information of a file that no program runs: drgn takes it only for a module that is placed by hand. It moves the addresses of
+    # symbols and lines alike to where the module is placed, so any range that is large enough does.
     module = program.extra_module("vmlinux", create=True)
     module.address_range = _KERNEL_HALF
     try:
         module.try_file(vmlinux, force=True)
-    except (OSError, ValueError, drgn.MissingDebugInfoError) as error:
+    except (OSError, ValueError) as error:
         return None, f"{vmlinux} cannot be read: {error}."
     if module.debug_file_status != drgn.ModuleFileStatus.HAVE:
         return None, f"{vmlinux} has debug information that drgn cannot read."
-
-    def symbols(name: str) -> list[tuple[int, int]]:
-        return sorted((symbol.address, symbol.size) for symbol in program.symbols(name))
 
     def chain(address: int) -> Chain:
         try:
@@ -156,50 +147,44 @@ def _open_drgn(vmlinux: Path, machine: str) -> tuple[_Backend | None, str | None
             return ()
         return tuple(Place(place.filename, place.line, place.column or None, place.name()) for place in places)
 
-    return _Drgn(symbols, chain), None
+    table = [(symbol.name, symbol.address) for symbol in program.symbols()]
+    return Symbols(table, lambda addresses: [chain(address) for address in addresses], "drgn"), None
 
 
-class _Binutils:
-    def __init__(self, vmlinux: Path) -> None:
-        self.vmlinux = vmlinux
-        self._table: Mapping[str, list[tuple[int, int]]] | None = None
+def _open_binutils(vmlinux: Path) -> Symbols:
+    words = (line.split() for line in _run("nm", "--defined-only", str(vmlinux)).splitlines())
+    table = [(word[2], int(word[0], 16)) for word in words if len(word) == 3]
+    command = ("addr2line", "--addresses", "--functions", "--inlines", "--exe", str(vmlinux))
 
-    def symbols(self, name: str) -> list[tuple[int, int]]:
-        if self._table is None:
-            table: dict[str, list[tuple[int, int]]] = defaultdict(list)
-            for line in self._run("nm", "--print-size", "--defined-only", str(self.vmlinux)).splitlines():
-                words = line.split()
-                if len(words) == 4 and words[2] in "tTwW":
-                    table[words[3]].append((int(words[0], 16), int(words[1], 16)))
-            self._table = table
-        return sorted(self._table.get(name, ()))
+    def chains(addresses: Sequence[int]) -> list[Chain]:
+        said = _run(*command, asked="".join(f"{address:#x}\n" for address in addresses))
+        known = _read_chains(said)
+        return [tuple(known.get(address, ())) for address in addresses]
 
-    def chains(self, addresses: Sequence[int]) -> list[Chain]:
-        asked = "".join(f"{address:#x}\n" for address in addresses)
-        said = self._run(
-            "addr2line", "--addresses", "--functions", "--inlines", "--exe", str(self.vmlinux), asked=asked
-        )
-        chains: dict[int, list[Place]] = {}
-        name, chain = "", []
-        for line in said.splitlines():
-            if line.startswith("0x"):
-                chain = chains.setdefault(int(line, 16), [])
-                name = ""
-            elif not name:
-                name = line
-            else:
-                path, _, rest = line.rpartition(":")
-                number = rest.split(" ", 1)[0]
-                if path != "??" and number.isdigit() and number != "0":
-                    chain.append(Place(path, int(number), None, name))
-                name = ""
-        return [tuple(chains.get(address, ())) for address in addresses]
+    return Symbols(table, chains, "addr2line")
 
-    def _run(self, *command: str, asked: str = "") -> str:
-        try:
-            done = subprocess.run(
-                command, input=asked, capture_output=True, text=True, timeout=_TOOL_SECONDS, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return ""
-        return done.stdout
+
+def _read_chains(said: str) -> dict[int, list[Place]]:
+    """What addr2line printed: an address, then a line with the function and one with ``path:line`` for each level of inlining."""
+    chains: dict[int, list[Place]] = {}
+    address, name = 0, ""
+    for line in said.splitlines():
+        if line.startswith("0x"):
+            address, name = int(line, 16), ""
+        elif not name:
+            name = line
+        else:
+            path, _, rest = line.rpartition(":")
+            number = rest.split(" ", 1)[0]
+            if number.isdigit() and number != "0":
+                chains.setdefault(address, []).append(Place(path, int(number), None, name))
+            name = ""
+    return chains
+
+
+def _run(*command: str, asked: str = "") -> str:
+    try:
+        done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=_TOOL_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout

@@ -1,0 +1,96 @@
+"""``kernfix locate``: the code of every frame, in the tree that the user has."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from kernfix.case.locate import LocatedLog, locate_log, located_json
+from kernfix.cli.exits import GOOD, NO, BadInput
+from kernfix.cli.input import read_bytes
+from kernfix.crash import Crash, Frame, decode, parse
+from kernfix.source import Located, Location, Tree
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("file", metavar="FILE", help="a console log, or - for standard input")
+    parser.add_argument("--tree", type=Path, required=True, help="the kernel tree; it is only read")
+    parser.add_argument("--vmlinux", type=Path, help="the kernel that crashed, with debug information, for exact lines")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the crashes with their code; the answer is no when there is no crash."""
+    log = parse(decode(read_bytes(args.file)))
+    with _note("searching the tree …"):
+        located, problem = locate_log(log, args.tree, args.vmlinux)
+    if located is None:
+        raise BadInput(problem or f"{args.tree} cannot be used.")
+    if args.json:
+        document = {"schema": "kernfix.crash/1", "files": [{"file": args.file, "crashes": located_json(located)}]}
+        print(json.dumps(document))
+    else:
+        print("\n".join(_text(located)) or f"no crash in {args.file}")
+    return GOOD if log.crashes else NO
+
+
+@contextlib.contextmanager
+def _note(text: str) -> Iterator[None]:
+    """Show `text` on a terminal while something takes a few seconds."""
+    shown = sys.stderr.isatty()
+    print(text if shown else "", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        print("\r\033[K" if shown else "", end="", file=sys.stderr, flush=True)
+
+
+def _text(located: LocatedLog) -> Iterator[str]:
+    for number, (crash, where) in enumerate(zip(located.log.crashes, located.crashes, strict=True)):
+        if number:
+            yield ""
+        yield from _crash_text(crash, where, located.tree)
+
+
+def _crash_text(crash: Crash, where: Located, tree: Tree) -> Iterator[str]:
+    yield _plain(crash.title)
+    if where.site:
+        yield f"  at {_place(where.site)}"
+        yield f"       {_source(where.site, tree)}"
+    for stack, places in zip(crash.stacks, where.stacks, strict=True):
+        task = f" ({stack.task}, pid {stack.pid})" if stack.task else ""
+        yield f"  {stack.kind}{_plain(task)}"
+        for number, (frame, location) in enumerate(zip(stack.frames, places.locations, strict=True)):
+            yield from _frame_text(number, frame, location, tree)
+    for problem in where.problems:
+        yield f"  note: {_plain(problem)}"
+
+
+def _frame_text(number: int, frame: Frame, location: Location | None, tree: Tree) -> Iterator[str]:
+    name = f"{'' if frame.reliable else '? '}{_plain(frame.function)}"
+    if location is None:
+        yield f"    #{number} {name}  not found"
+        return
+    yield f"    #{number} {name}  {_place(location)}"
+    yield f"         {_source(location, tree)}"
+    for caller in location.inlined_by:
+        yield f"       inlined into {caller.function}  {_place(caller)}"
+
+
+def _place(location: Location) -> str:
+    return f"{_plain(location.path)}:{location.line}  ({location.how}, {location.confidence:.0%})"
+
+
+def _source(location: Location, tree: Tree) -> str:
+    lines = (tree.read(location.path) or "").split("\n")
+    return _plain(lines[location.line - 1].strip()) if location.line <= len(lines) else ""
+
+
+def _plain(text: str) -> str:
+    """Text of a log or a source file, harmless on a terminal: no control characters, nothing that cannot be printed."""
+    return "".join(character if character.isprintable() else " " if character == "\t" else "?" for character in text)
