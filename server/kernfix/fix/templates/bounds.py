@@ -139,7 +139,7 @@ def _in_condition(place: Place, condition: Condition, operand: str, better: str)
 def _why_tighter(place: Place, subscript: Subscript, condition: Condition, index: int | None, better: str) -> str:
     value = f"{subscript.index} is {index}" if index is not None else f"{subscript.index} is out of range"
     if "< 0" in better:
-        gap = f"looks only at the upper limit, and {subscript.index} is signed, so negative values pass it"
+        gap = "looks only at the upper limit, so a negative value passes it"
     else:
         gap = "lets the value pass that is equal to the length"
     return (
@@ -165,7 +165,8 @@ def _missing(crash: Crash, place: Place, subscript: Subscript, index: int | None
     if leave is None:
         return
     check = _check(place.body, subscript.index.strip(), length, index)
-    edit = insert_before(place.path, place.text, at.first, branch(at.indent, check, leave))
+    paragraph = [] if place.text.split("\n")[at.first - 2].strip() else [""]
+    edit = insert_before(place.path, place.text, at.first, branch(at.indent, check, leave) + paragraph)
     if edit:
         kind: Kind = "root-cause" if index is not None else "symptom"
         yield Draft("template", _why_missing(place, subscript, check, index), (edit,), kind)

@@ -56,5 +56,6 @@ def _place(location: Location, read: Reader) -> Place | None:
     body = parse_function(text, function) if text and function else None
     if text is None or body is None:
         return None
-    line = location.line if location.how != "symbol" and body.open_line <= location.line <= body.close_line else None
-    return Place(location.path, text, body, line)
+    # A location on the function's first lines says which function it is and no more.
+    exact = location.how != "symbol" and body.open_line < location.line <= body.close_line
+    return Place(location.path, text, body, location.line if exact else None)
