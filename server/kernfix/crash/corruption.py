@@ -20,7 +20,7 @@ _STARTS = (
     rx(r"Call [Tt]race"),
     rx(r"\bAllocated(?: by task \d+)?:"),
     rx(r"\bFreed(?: by task \d+)?:"),
-    rx(r"(?<!stack) backtrace:"),
+    rx(r"(?<!stack) backtrace(?: \(crc \w+\))?:"),
     rx(r"Backtrace:"),
     rx(r"Uninit was stored to memory at"),
     rx(r"status: \w+ badaddr: \w+ cause: \w+"),

@@ -9,22 +9,31 @@ from kernfix.crash.rules import rx
 
 _SITE = re.compile(r"(?<![\w./-])([\w./+-]{1,200}\.(?:[chS]|rs)):(\d{1,7})(?::(\d{1,5}))?")
 _EXECUTOR = re.compile(r" Comm: syz\.(\d{1,9})\.(\d{1,9}) ")
-_RANGE = r"(?:KASAN: )?(?:maybe |probably )?(?P<what>null-ptr-deref|user-memory-access|wild-memory-access)\S* in range \[(?P<range>0x[0-9a-f]+-0x[0-9a-f]+)\]"
+_RANGE = (
+    r"(?P<kind>null-ptr-deref|user-memory-access|wild-memory-access) in range \[(?P<range>0x[0-9a-f]+-0x[0-9a-f]+)\]"
+)
 
 _FACTS = (
     rx(r"(?P<access>Read|Write) of size (?P<access_size>\d{1,9}) (?:at addr (?P<address>[0-9a-f]+)|by)"),
+    rx(r"Free of addr (?P<address>[0-9a-f]+)"),
     rx(_RANGE),
     rx(r"index (?P<index>-?\w{1,20}) is out of range for type '(?P<array>[^'\n]{1,200})'"),
     rx(r"UBSAN: (?P<kind>[A-Za-z-]+(?: behaviour)?) in "),
-    rx(r"refcount_t: (?P<refcount>[\w' ,-]{1,100}[\w-])"),
-    rx(r"unable to handle (?:kernel )?(?:page fault for address: |paging request at |NULL pointer dereference at )\s*(?P<address>[0-9a-f]+|\(null\))"),
+    rx(r"refcount_t: (?P<kind>[\w' ,-]{1,100}[\w-])"),
+    rx(
+        r"unable to handle (?:kernel )?(?:page fault for address:|paging request at|NULL pointer dereference at)\s+"
+        r"(?P<address>[0-9a-f]+|\(null\))"
+    ),
     rx(r"kernel NULL pointer dereference, address: (?P<address>[0-9a-f]+)"),
     rx(r"#PF: supervisor (?P<access>read|write) access"),
     rx(r"non-canonical address (?P<address>0x[0-9a-f]+)"),
+    rx(r"(?P<list>list_(?:add|del) (?:corruption|double add)\b.{0,200})"),
     rx(r"shift exponent (?P<index>-?\w{1,20}) "),
 )
 
-_REGISTER = re.compile(r"\b(R[A-Z]{2}|R\d{1,2}|E[A-Z]{2}|CR\d|EFLAGS|[xr]\d{1,2}|lr|sp|pc)\s*: ?(?:[0-9a-f]{4}:)?([0-9a-f]{8,16})\b")
+_REGISTER = re.compile(
+    r"\b(R[A-Z]{2}|R\d{1,2}|E[A-Z]{2}|CR\d|EFLAGS|[xr]\d{1,2}|lr|sp|pc)\s*: ?(?:[0-9a-f]{4}:)?([0-9a-f]{8,16})\b"
+)
 _REGISTERS_LINE = re.compile(r"\s*(?:RSP|RAX|RDX|RBP|R10|R13|RIP|CS|EAX|ESI|CR2|x\d+ |sp |pc |r\d+ )\s*:")
 _USER_MODE = re.compile(r"\s*RIP: 00(?:33|2b|23):")
 
@@ -38,11 +47,11 @@ _ARCHES = (
 )  # fmt: skip
 
 
-def facts_of(text: str) -> dict[str, str]:
-    """The facts of a report, by name; the first mention of each counts."""
+def facts_of(before: str, text: str) -> dict[str, str]:
+    """The facts of a report and of the lines right `before` it, by name; the first mention of each counts."""
     facts: dict[str, str] = {}
     for pattern in _FACTS:
-        match = pattern.search(text)
+        match = pattern.search(text) or pattern.search(before)
         for name, value in match.groupdict().items() if match else ():
             if value:
                 facts.setdefault(name, value.capitalize() if name == "access" else value)

@@ -15,16 +15,33 @@ _WARNING_LOOK: tuple[Look, ...] = ((FAULT, TRACE), (CALL_TRACE, TRACE))
 _INTERRUPT = rx(r"apic_timer_interrupt\+0x|el1h_64_irq\+0x|el1_irq\+0x|Exception stack|__irq_svc\+0x")
 _STALL_LOOK: tuple[Look, ...] = ((_INTERRUPT, FAULT, TRACE), (_INTERRUPT, TRACE))
 _LOCKUP_LOOK: tuple[Look, ...] = (*_STALL_LOOK, (FAULT, CALL_TRACE, TRACE), (CALL_TRACE, TRACE))
-_AT = rx(r"\bat: (?:\[<?[0-9a-f]+>?\] )?" + FUNC)
-_SRC = r"(?:\S+/)?\S+\.[chS]:\d+"
-_LEAK_SKIP = (r"kmemleak", r"alloc", r"kmem", r"slab", r"kstrdup", r"memdup", r"^create_object$", r"^idr_", r"^radix_tree")
+_AT = rx(r"\bat: (?:\[<?[0-9a-f]+>?\]\s*)?" + FUNC)
+_SRC = r"[^\s:]{1,200}\.(?:[chS]|rs):\d+"
+_LEAK_SKIP = (
+    r"kmemleak",
+    r"alloc",
+    r"kmem",
+    r"slab",
+    r"kstrdup",
+    r"memdup",
+    r"^create_object$",
+    r"^idr_",
+    r"^radix_tree",
+)
 _RWLOCK = r"(?:spinlock|rwlock)"
 
 _BAD_ACCESS = ("bad-access in {F}",)
 _SIZE = rx(r"(Read|Write) of size \d+ (?:at|by)")
 
 
-def _warning(where: str, title: str, *, alts: tuple[str, ...] = (), skip: tuple[str, ...] = (), looks: tuple[Look, ...] = _WARNING_LOOK) -> Kind:
+def _warning(
+    where: str,
+    title: str,
+    *,
+    alts: tuple[str, ...] = (),
+    skip: tuple[str, ...] = (),
+    looks: tuple[Look, ...] = _WARNING_LOOK,
+) -> Kind:
     """A ``WARNING: … at where``, in its old form (``CPU: 0 PID: 1 at``) and its new one."""
     headline = rx(rf"WARNING: (?:CPU: \d+ PID: \d+ at |\[\w+\] )?(?:\S*/)?{where}")
     return Kind(headline=headline, title=title, alts=alts, skip=skip, looks=looks)
@@ -50,7 +67,7 @@ def _lockdep(word: str) -> tuple[Kind, ...]:
             headline=rx(word + r": \S*-safe -> \S*-unsafe lock order detected"),
             body=rx(r"is trying to acquire"),
             title="possible deadlock in {F}",
-            looks=((rx(r"which became .*-safe at:"), TRACE),),
+            looks=((rx(r"which became .*-safe at:"), TRACE), (_AT,)),
         ),
         Kind(
             headline=rx(word + r": possible recursive locking detected"),
@@ -87,9 +104,9 @@ _BUG = (
         title="KASAN: invalid-free in {F}",
         alts=("invalid-free in {F}",),
         looks=((rx(r"BUG: KASAN: [a-z -]+ in " + FUNC), CALL_TRACE, TRACE),),
-        ),
+    ),
     Kind(headline=rx(r"BUG: KASAN: ([a-z-]+) on address"), body=_SIZE, title="KASAN: {0} {1}"),
-    Kind(headline=rx(r"BUG: KASAN: (.*)"), title="KASAN: {0}", broken=True),
+    Kind(headline=rx(r"BUG: KASAN: (?!.*\[inline\])(.*)"), title="KASAN: {0}", broken=True),
     Kind(
         headline=rx(r"BUG: KMSAN: kernel-usb-infoleak in"),
         title="KMSAN: kernel-usb-infoleak in {F}",
@@ -102,7 +119,16 @@ _BUG = (
         title="KMSAN: {0} in {F}",
         alts=_BAD_ACCESS,
         looks=((rx(r"BUG: KMSAN: [a-z-]+ in " + FUNC), TRACE), (CALL_TRACE, TRACE)),
-        skip=(r"alloc_skb", r"netlink_ack", r"netlink_rcv_skb"),
+        skip=(
+            r"alloc_skb",
+            r"netlink_ack",
+            r"netlink_rcv_skb",
+            r"^aes_",
+            r"_encrypt$",
+            r"^cipher_",
+            r"^crypto_",
+            r"^drbg_",
+        ),
         needs_stack=False,
     ),
     Kind(headline=rx(r"BUG: KCSAN: (.*)"), title="KCSAN: {0}", needs_stack=False),
@@ -126,7 +152,9 @@ _BUG = (
         needs_stack=False,
     ),
     Kind(
-        headline=rx(r"BUG: (?:unable to handle kernel paging request|unable to handle page fault for address|Unable to handle kernel data access)"),
+        headline=rx(
+            r"BUG: (?:unable to handle kernel paging request|unable to handle page fault for address|Unable to handle kernel data access)"
+        ),
         title="BUG: unable to handle kernel paging request in {F}",
         alts=_BAD_ACCESS,
     ),
@@ -136,88 +164,287 @@ _BUG = (
         alts=_BAD_ACCESS,
     ),
     Kind(headline=rx(r"BUG: unable to handle kernel"), title="BUG: unable to handle kernel", broken=True),
-    Kind(headline=rx(rf"BUG: ({_RWLOCK} .*?) on CPU"), title="BUG: {0} in {F}", looks=_TRACE_ONLY, skip=(r"spin_", r"_lock")),
-    Kind(headline=rx(r"BUG: soft lockup"), title="BUG: soft lockup in {F}", alts=("stall in {F}",), looks=_LOCKUP_LOOK, pick=above_anchor),
-    Kind(headline=rx(r"BUG: .*still has locks held!"), title="BUG: still has locks held in {F}", looks=((_AT, CALL_TRACE, TRACE),)),
-    Kind(headline=rx(r"BUG: scheduling while atomic"), title="BUG: scheduling while atomic in {F}", looks=_TRACE_ONLY, skip=(r"schedul", r"schedule_bug", r"__switch_to")),
-    Kind(headline=rx(r"BUG: lock held when returning to user space"), title="BUG: lock held when returning to user space in {F}", looks=((rx(r"leaving the kernel with locks still held"), _AT),), needs_stack=False),
-    Kind(headline=rx(r"BUG: bad unlock balance detected!"), title="BUG: bad unlock balance in {F}", looks=((rx(r"trying to release lock"), TRACE),)),
+    Kind(
+        headline=rx(rf"BUG: ({_RWLOCK} .*?) on CPU"),
+        title="BUG: {0} in {F}",
+        looks=_TRACE_ONLY,
+        skip=(r"spin_", r"_lock"),
+    ),
+    Kind(
+        headline=rx(r"BUG: soft lockup"),
+        title="BUG: soft lockup in {F}",
+        alts=("stall in {F}",),
+        looks=_LOCKUP_LOOK,
+        pick=above_anchor,
+    ),
+    Kind(
+        headline=rx(r"BUG: .*still has locks held!"),
+        title="BUG: still has locks held in {F}",
+        looks=((_AT, CALL_TRACE, TRACE),),
+    ),
+    Kind(
+        headline=rx(r"BUG: scheduling while atomic"),
+        title="BUG: scheduling while atomic in {F}",
+        looks=_TRACE_ONLY,
+        skip=(r"schedul", r"__switch_to", r"wait_for_co"),
+    ),
+    Kind(
+        headline=rx(r"BUG: lock held when returning to user space"),
+        title="BUG: lock held when returning to user space in {F}",
+        looks=((rx(r"leaving the kernel with locks still held"), _AT),),
+        needs_stack=False,
+    ),
+    Kind(
+        headline=rx(r"BUG: bad unlock balance detected!"),
+        title="BUG: bad unlock balance in {F}",
+        looks=((rx(r"trying to release lock"), TRACE),),
+    ),
     Kind(headline=rx(r"BUG: held lock freed!"), title="BUG: held lock freed in {F}", looks=((_AT, CALL_TRACE, TRACE),)),
     Kind(headline=rx(r"BUG: Bad rss-counter state"), title="BUG: Bad rss-counter state", needs_stack=False),
-    Kind(headline=rx(r"BUG: non-zero nr_(ptes|pmds) on freeing mm"), title="BUG: non-zero nr_{0} on freeing mm", needs_stack=False),
+    Kind(
+        headline=rx(r"BUG: non-zero nr_(ptes|pmds) on freeing mm"),
+        title="BUG: non-zero nr_{0} on freeing mm",
+        needs_stack=False,
+    ),
     Kind(headline=rx(r"BUG: Bad page map"), title="BUG: Bad page map"),
     Kind(headline=rx(r"BUG: workqueue lockup"), title="BUG: workqueue lockup", needs_stack=False),
-    Kind(headline=rx(r"BUG: Dentry .*still in use \([1-9]\d*\) \[(unmount) of (\w+ \w+)\]"), title="BUG: Dentry still in use in {0}", alts=("BUG: Dentry still in use [unmount of {1}]",)),
-    Kind(headline=rx(r"BUG: Bad page (state|cache)"), title="BUG: Bad page {0} in {F}", looks=((rx(r"page last allocated"), TRACE), (CALL_TRACE, TRACE)), skip=(r"prep_new_page", r"get_page_from_freelist", r"set_page_owner", r"post_alloc_hook", r"bad_page", r"free_pages?")),
-    Kind(headline=rx(r"BUG: sleeping function called from invalid context at"), title="BUG: sleeping function called from invalid context in {F}", looks=_TRACE_ONLY),
-    Kind(headline=rx(r"BUG: using ([\w]+\(\)) in preemptible"), title="BUG: using {0} in preemptible code in {F}", looks=_TRACE_ONLY, skip=(r"preempt", r"processor_id")),
-    Kind(headline=rx(r"BUG: workqueue leaked lock or atomic"), body=rx(r"last function: (\w+)"), title="BUG: workqueue leaked lock or atomic in {F}", looks=((rx(r"last function: (\w+)"),),), needs_stack=False),
-    Kind(headline=rx(r"BUG: memory leak"), title="memory leak in {F}", looks=((rx(r"backtrace:|backtrace \(crc \w+\):"), TRACE),), skip=_LEAK_SKIP, body=rx(r"unreferenced object")),
-    Kind(headline=rx(r"BUG: .*stack guard page was hit at"), title="BUG: stack guard page was hit in {F}", alts=("stack-overflow in {F}",), looks=((FAULT, CALL_TRACE, TRACE), (CALL_TRACE, TRACE)), pick=above_anchor),
+    Kind(
+        headline=rx(r"BUG: Dentry .*still in use \([1-9]\d*\) \[(unmount) of (\w+ \w+)\]"),
+        title="BUG: Dentry still in use in {0}",
+        alts=("BUG: Dentry still in use [unmount of {1}]",),
+    ),
+    Kind(
+        headline=rx(r"BUG: Bad page (state|cache)"),
+        title="BUG: Bad page {0} in {F}",
+        looks=((rx(r"page last allocated"), TRACE), (CALL_TRACE, TRACE)),
+        skip=(
+            r"prep_new_page",
+            r"get_page_from_freelist",
+            r"set_page_owner",
+            r"post_alloc_hook",
+            r"bad_page",
+            r"free_pages?",
+        ),
+    ),
+    Kind(
+        headline=rx(r"BUG: sleeping function called from invalid context at"),
+        title="BUG: sleeping function called from invalid context in {F}",
+        looks=_TRACE_ONLY,
+    ),
+    Kind(
+        headline=rx(r"BUG: using ([\w]+\(\)) in preemptible"),
+        title="BUG: using {0} in preemptible code in {F}",
+        looks=_TRACE_ONLY,
+        skip=(r"preempt", r"processor_id"),
+    ),
+    Kind(
+        headline=rx(r"BUG: workqueue leaked lock or atomic"),
+        body=rx(r"last function: (\w+)"),
+        title="BUG: workqueue leaked lock or atomic in {F}",
+        looks=((rx(r"last function: (\w+)"),),),
+        needs_stack=False,
+    ),
+    Kind(
+        headline=rx(r"BUG: memory leak"),
+        title="memory leak in {F}",
+        looks=((rx(r"backtrace:|backtrace \(crc \w+\):"), TRACE),),
+        skip=_LEAK_SKIP,
+        body=rx(r"unreferenced object"),
+    ),
+    Kind(
+        headline=rx(r"BUG: .*stack guard page was hit at"),
+        title="BUG: stack guard page was hit in {F}",
+        alts=("stack-overflow in {F}",),
+        looks=((FAULT, CALL_TRACE, TRACE), (CALL_TRACE, TRACE)),
+        pick=above_anchor,
+    ),
     Kind(headline=rx(r"BUG: Invalid wait context"), title="WARNING: locking bug in {F}", looks=_TRACE_ONLY),
     Kind(headline=rx(r"BUG:\s*$"), title="BUG: corrupted", broken=True),
 )
 
 _WARNING = (
-    _warning(r"lib/debugobjects\.c:", "WARNING: ODEBUG bug in {F}", skip=(r"debug_", r"rcu", r"timer_", r"work_", r"hrtimer", r"obj_")),
+    _warning(
+        r"lib/debugobjects\.c:",
+        "WARNING: ODEBUG bug in {F}",
+        skip=(r"debug_", r"rcu", r"timer_", r"work_", r"hrtimer", r"obj_"),
+    ),
     _warning(r"mm/usercopy\.c:", "WARNING: bad usercopy in {F}", skip=(r"usercopy",)),
     _warning(r"lib/kobject\.c:", "WARNING: kobject bug in {F}", skip=(r"kobject_",)),
     _warning(r"fs/proc/generic\.c:", "WARNING: proc registration bug in {F}", skip=(r"proc_",)),
     _warning(r"lib/refcount\.c:", "WARNING: refcount bug in {F}", skip=(r"refcount", r"kobject_get", r"kobject_put")),
-    _warning(r"kernel/locking/lockdep\.c:\d+ .*lock_", "WARNING: locking bug in {F}", skip=(r"lock_class", r"^lock_sock", r"^hlock")),
+    _warning(
+        r"kernel/locking/lockdep\.c:\d+ .*lock_",
+        "WARNING: locking bug in {F}",
+        skip=(r"lock_class", r"^lock_sock", r"^hlock"),
+    ),
     _warning(r"mm/\S+\.c:\d+ (?:at )?k[vz]?v?malloc", "WARNING: kmalloc bug in {F}"),
-    _warning(r"mm/(?:slab_common|slab|util|page_alloc|slub)\.c:\d+ (?:at )?(?:k[vz]?v?malloc|__kmalloc|kvmalloc)", "WARNING: kmalloc bug in {F}"),
+    _warning(
+        r"mm/(?:slab_common|slab|util|page_alloc|slub)\.c:\d+ (?:at )?(?:k[vz]?v?malloc|__kmalloc|kvmalloc)",
+        "WARNING: kmalloc bug in {F}",
+    ),
     _warning(r"mm/vmalloc\.c:\d+ (?:at )?__vmalloc_node", "WARNING: zero-size vmalloc in {F}"),
     _warning(r"\S+:\d+ (?:at )?usb_submit_urb", "WARNING in {F}/usb_submit_urb", skip=(r"usb_",)),
-    Kind(headline=rx(rf"WARNING: (?:CPU: \d+ PID: \d+ at |\[\w+\] )?{_SRC}"), title="WARNING in {F}", looks=_WARNING_LOOK),
+    Kind(
+        headline=rx(rf"WARNING: (?:CPU: \d+ PID: \d+ at |\[\w+\] )?{_SRC}"), title="WARNING in {F}", looks=_WARNING_LOOK
+    ),
     Kind(headline=rx(r"WARNING: .* at 0x[0-9a-f]+, CPU#\d+"), title="WARNING in {F}", looks=_WARNING_LOOK),
     *_lockdep("WARNING"),
-    Kind(headline=rx(r"WARNING: .*still has locks held!"), title="WARNING: still has locks held in {F}", looks=((_AT, CALL_TRACE, TRACE),)),
-    Kind(headline=rx(r"WARNING: lock held when returning to user space"), title="WARNING: lock held when returning to user space in {F}", looks=((rx(r"leaving the kernel with locks still held"), _AT),), needs_stack=False),
-    Kind(headline=rx(r"WARNING: bad unlock balance detected!"), title="WARNING: bad unlock balance in {F}", looks=((rx(r"trying to release lock"), TRACE),)),
-    Kind(headline=rx(r"WARNING: held lock freed!"), title="WARNING: held lock freed in {F}", looks=((_AT, CALL_TRACE, TRACE),)),
-    Kind(headline=rx(r"WARNING: Nested lock was not taken"), title="WARNING: nested lock was not taken in {F}", looks=((_AT, CALL_TRACE, TRACE),)),
-    Kind(headline=rx(r"WARNING: kernel stack regs .*has bad '(\w+)' value [0-9a-f]{8}"), title="WARNING: kernel stack regs has bad '{0}' value", needs_stack=False),
-    Kind(headline=rx(r"WARNING: kernel stack frame pointer .*has bad value [0-9a-f]{8}"), title="WARNING: kernel stack frame pointer has bad value", needs_stack=False),
-    Kind(headline=rx(r"WARNING: kernel stack (?:regs|frame)"), title="WARNING: kernel stack regs has bad value", needs_stack=False),
+    Kind(
+        headline=rx(r"WARNING: .*still has locks held!"),
+        title="WARNING: still has locks held in {F}",
+        looks=((_AT, CALL_TRACE, TRACE),),
+    ),
+    Kind(
+        headline=rx(r"WARNING: lock held when returning to user space"),
+        title="WARNING: lock held when returning to user space in {F}",
+        looks=((rx(r"leaving the kernel with locks still held"), _AT),),
+        needs_stack=False,
+    ),
+    Kind(
+        headline=rx(r"WARNING: bad unlock balance detected!"),
+        title="WARNING: bad unlock balance in {F}",
+        looks=((rx(r"trying to release lock"), TRACE),),
+    ),
+    Kind(
+        headline=rx(r"WARNING: held lock freed!"),
+        title="WARNING: held lock freed in {F}",
+        looks=((_AT, CALL_TRACE, TRACE),),
+    ),
+    Kind(
+        headline=rx(r"WARNING: Nested lock was not taken"),
+        title="WARNING: nested lock was not taken in {F}",
+        looks=((_AT, CALL_TRACE, TRACE),),
+    ),
+    Kind(
+        headline=rx(r"WARNING: kernel stack regs .*has bad '(\w+)' value [0-9a-f]{8}"),
+        title="WARNING: kernel stack regs has bad '{0}' value",
+        needs_stack=False,
+    ),
+    Kind(
+        headline=rx(r"WARNING: kernel stack frame pointer .*has bad value [0-9a-f]{8}"),
+        title="WARNING: kernel stack frame pointer has bad value",
+        needs_stack=False,
+    ),
+    Kind(
+        headline=rx(r"WARNING: kernel stack (?:regs|frame)"),
+        title="WARNING: kernel stack regs has bad value",
+        needs_stack=False,
+    ),
     Kind(headline=rx(r"WARNING:\s*$"), title="WARNING: corrupted", broken=True),
 )
 
 _INFO = (
     *_lockdep("INFO"),
-    Kind(headline=rx(r"INFO: rcu_(?:preempt|sched|bh|tasks)\w* (?:self-)?detected(?: expedited)? stall"), title="INFO: rcu detected stall in {F}", alts=("stall in {F}",), looks=_STALL_LOOK, pick=above_anchor),
-    Kind(headline=rx(r"INFO: task .*(?:\n.*)?blocked (?:in I/O wait )?for more than \d+ seconds"), title="INFO: task hung in {F}", alts=("hang in {F}",), looks=_TRACE_ONLY, pick=first_waiter),
-    Kind(headline=rx(r"INFO: task .*can't die for more than"), title="INFO: task can't die in {F}", alts=("hang in {F}",), looks=_TRACE_ONLY, pick=first_waiter),
-    Kind(headline=rx(r"INFO: trying to register non-static key"), title="INFO: trying to register non-static key in {F}", looks=_TRACE_ONLY, skip=(r"register_lock_class",)),
+    Kind(
+        headline=rx(r"INFO: rcu_(?:preempt|sched|bh|tasks)\w* (?:self-)?detected(?: expedited)? stall"),
+        title="INFO: rcu detected stall in {F}",
+        alts=("stall in {F}",),
+        looks=_STALL_LOOK,
+        pick=above_anchor,
+        skip=(r"apic_timer_interrupt",),
+        file_after=_INTERRUPT,
+    ),
+    Kind(
+        headline=rx(r"INFO: task .*(?:\n.*)?blocked (?:in I/O wait )?for more than \d+ seconds"),
+        title="INFO: task hung in {F}",
+        alts=("hang in {F}",),
+        looks=_TRACE_ONLY,
+        pick=first_waiter,
+    ),
+    Kind(
+        headline=rx(r"INFO: task .*can't die for more than"),
+        title="INFO: task can't die in {F}",
+        alts=("hang in {F}",),
+        looks=_TRACE_ONLY,
+        pick=first_waiter,
+    ),
+    Kind(
+        headline=rx(r"INFO: trying to register non-static key"),
+        title="INFO: trying to register non-static key in {F}",
+        looks=_TRACE_ONLY,
+        skip=(r"register_lock_class",),
+    ),
     Kind(headline=rx(r"INFO: (Freed|Allocated) in (.*)"), title="INFO: {0} in {1}", broken=True),
     Kind(headline=rx(r"INFO:\s*$"), title="INFO: corrupted", broken=True),
 )
 
 _ARM = (
-    Kind(headline=rx(r"Unable to handle kernel (paging request|NULL pointer dereference|access to user memory)"), title="BUG: unable to handle kernel {0} in {F}", alts=_BAD_ACCESS),
+    Kind(
+        headline=rx(r"Unable to handle kernel (paging request|NULL pointer dereference|access to user memory)"),
+        title="BUG: unable to handle kernel {0} in {F}",
+        alts=_BAD_ACCESS,
+    ),
 )
 
 _PANIC = (
-    Kind(headline=rx(r"Kernel panic - not syncing: .*[Ss]tack(?:-protector:)?.*is corrupted in: " + FUNC), title="kernel panic: stack is corrupted in {F}", looks=((rx(r"is corrupted in: " + FUNC), CALL_TRACE, TRACE), (CALL_TRACE, TRACE)), skip=(r"stack_chk",), needs_stack=False),
-    Kind(headline=rx(r"Kernel panic - not syncing: .*[Ss]tack.* is corrupted"), title="kernel panic: stack is corrupted in {F}", looks=_TRACE_ONLY, skip=(r"stack_chk",)),
-    Kind(headline=rx(r"Kernel panic - not syncing: corrupted stack end"), title="kernel panic: corrupted stack end in {F}", alts=("stack-overflow in {F}",), looks=_TRACE_ONLY, skip=(r"schedul",), pick=above_anchor),
-    Kind(headline=rx(r"Kernel panic - not syncing: kernel stack overflow"), title="kernel stack overflow in {F}", alts=("stack-overflow in {F}",), looks=_LOCKUP_LOOK, pick=above_anchor),
-    Kind(headline=rx(r"Kernel panic - not syncing: Attempted to kill init!"), title="kernel panic: Attempted to kill init!"),
+    Kind(
+        headline=rx(r"Kernel panic - not syncing: .*[Ss]tack(?:-protector:)?.*is corrupted in: " + FUNC),
+        title="kernel panic: stack is corrupted in {F}",
+        looks=((rx(r"is corrupted in: " + FUNC), CALL_TRACE, TRACE), (CALL_TRACE, TRACE)),
+        skip=(r"stack_chk",),
+        needs_stack=False,
+    ),
+    Kind(
+        headline=rx(r"Kernel panic - not syncing: .*[Ss]tack.* is corrupted"),
+        title="kernel panic: stack is corrupted in {F}",
+        looks=_TRACE_ONLY,
+        skip=(r"stack_chk",),
+    ),
+    Kind(
+        headline=rx(r"Kernel panic - not syncing: corrupted stack end"),
+        title="kernel panic: corrupted stack end in {F}",
+        alts=("stack-overflow in {F}",),
+        looks=_TRACE_ONLY,
+        skip=(r"schedul",),
+        pick=above_anchor,
+    ),
+    Kind(
+        headline=rx(r"Kernel panic - not syncing: kernel stack overflow"),
+        title="kernel stack overflow in {F}",
+        alts=("stack-overflow in {F}",),
+        looks=_LOCKUP_LOOK,
+        pick=above_anchor,
+    ),
+    Kind(
+        headline=rx(r"Kernel panic - not syncing: Attempted to kill init!"),
+        title="kernel panic: Attempted to kill init!",
+    ),
     Kind(headline=rx(r"Kernel panic - not syncing: (n_tty_set_termios|N_TTY.*)"), title="kernel panic: {0}"),
-    Kind(headline=rx(r"Kernel panic - not syncing: (Fatal exception|(?:[\w ]+: )?panic_on_warn set|hung_task: blocked tasks)"), title="kernel panic: {0}", broken=True),
+    Kind(
+        headline=rx(
+            r"Kernel panic - not syncing: (Fatal exception|(?:[\w ]+: )?panic_on_warn set|hung_task: blocked tasks)"
+        ),
+        title="kernel panic: {0}",
+        broken=True,
+    ),
     Kind(headline=rx(r"Kernel panic - not syncing: (.*)"), title="kernel panic: {0}"),
 )
 
 _KERNEL_BUG = (
     Kind(headline=rx(r"kernel BUG at (?:\S*/)?mm/usercopy\.c"), title="BUG: bad usercopy in {F}"),
-    Kind(headline=rx(r"kernel BUG at (?:\S*/)?lib/list_debug\.c"), title="BUG: corrupted list in {F}", alts=_BAD_ACCESS),
+    Kind(
+        headline=rx(r"kernel BUG at (?:\S*/)?lib/list_debug\.c"), title="BUG: corrupted list in {F}", alts=_BAD_ACCESS
+    ),
     Kind(headline=rx(rf"kernel BUG at {_SRC}"), title="kernel BUG in {F}", skip=(r"^skb_",)),
 )
 
 _UBSAN = (
-    Kind(headline=rx(r"UBSAN: Undefined behaviour in"), title="UBSAN: undefined-behaviour in {F}", looks=_TRACE_ONLY, skip=(r"ubsan", r"overflow")),
-    Kind(headline=rx(r"UBSAN: array-index-out-of-bounds in"), title="UBSAN: array-index-out-of-bounds in {F}", alts=_BAD_ACCESS, looks=_TRACE_ONLY, skip=(r"ubsan", r"overflow")),
-    Kind(headline=rx(r"UBSAN: ([a-z-]+) in"), title="UBSAN: {0} in {F}", looks=_TRACE_ONLY, skip=(r"ubsan", r"overflow")),
+    Kind(
+        headline=rx(r"UBSAN: Undefined behaviour in"),
+        title="UBSAN: undefined-behaviour in {F}",
+        looks=_TRACE_ONLY,
+        skip=(r"ubsan", r"overflow"),
+    ),
+    Kind(
+        headline=rx(r"UBSAN: array-index-out-of-bounds in"),
+        title="UBSAN: array-index-out-of-bounds in {F}",
+        alts=_BAD_ACCESS,
+        looks=_TRACE_ONLY,
+        skip=(r"ubsan", r"overflow"),
+    ),
+    Kind(
+        headline=rx(r"UBSAN: ([a-z-]+) in"), title="UBSAN: {0} in {F}", looks=_TRACE_ONLY, skip=(r"ubsan", r"overflow")
+    ),
 )
 
 
@@ -239,7 +466,9 @@ FAMILIES: tuple[Family, ...] = (
         rx(
             r"WARNING: (?:/etc/ssh/moduli|workqueue cpumask|.*mand mount option|Unsupported flag value\(s\)|Unprivileged eBPF"
             r"|fbcon:|See https|CPU_SRSO|Spectre)|unprivileged eBPF|Unprivileged eBPF|See https?\S* for mitigation"
-            r"|The mand mount option|cpumask intersect|virtual screen size|SRSO|EXT4-fs \(.*\):|deprecated v2 cap|uses deprecated|wireless extensions|XFS \(\S+\): WARNING"
+            r"|The mand mount option|cpumask intersect|virtual screen size|SRSO|EXT4-fs \(.*\):"
+            r"|deprecated v2 cap|uses deprecated|(?i:wireless extensions)"
+            r"|XFS \(\S+\): WARNING"
         ),
     ),
     Family(
@@ -262,7 +491,9 @@ FAMILIES: tuple[Family, ...] = (
     Family("rust_kernel: panicked", (Kind(headline=rx(r"rust_kernel: panicked at \S+\n(.*)"), title="{0} in {F}"),)),
     Family("kernel BUG", _KERNEL_BUG),
     Family("Kernel BUG", (Kind(headline=rx(r"Kernel BUG (.*)"), title="kernel BUG {0}"),)),
-    Family("BUG kmalloc-", (Kind(headline=rx(r"BUG kmalloc-.*: Object already free"), title="BUG: Object already free"),)),
+    Family(
+        "BUG kmalloc-", (Kind(headline=rx(r"BUG kmalloc-.*: Object already free"), title="BUG: Object already free"),)
+    ),
     Family("divide error:", _trap(r"divide error:", "divide error")),
     Family("divide_error:", _trap(r"divide_error:", "divide error")),
     Family("invalid opcode:", _trap(r"invalid opcode:", "invalid opcode")),
@@ -273,17 +504,38 @@ FAMILIES: tuple[Family, ...] = (
         _verbatim(r"Booting the kernel\.", "unexpected kernel reboot"),
         rx(r"Parsing ELF|Decompressing Linux|Unknown parameter '"),
     ),
-    Family("unregister_netdevice: waiting for", _verbatim(r"unregister_netdevice: waiting for .* to become free", "unregister_netdevice: waiting for DEV to become free")),
-    Family("VFS: Close: file count is 0", _verbatim(r"VFS: Close: file count is 0", "VFS: Close: file count is zero (use-after-free)")),
-    Family("VFS: Busy inodes after unmount", _verbatim(r"VFS: Busy inodes after unmount", "VFS: Busy inodes after unmount (use-after-free)")),
+    Family(
+        "unregister_netdevice: waiting for",
+        _verbatim(
+            r"unregister_netdevice: waiting for .* to become free",
+            "unregister_netdevice: waiting for DEV to become free",
+        ),
+    ),
+    Family(
+        "VFS: Close: file count is 0",
+        _verbatim(r"VFS: Close: file count is 0", "VFS: Close: file count is zero (use-after-free)"),
+    ),
+    Family(
+        "VFS: Busy inodes after unmount",
+        _verbatim(r"VFS: Busy inodes after unmount", "VFS: Busy inodes after unmount (use-after-free)"),
+    ),
     Family("Internal error:", _trap(r"Internal error:", "Internal error")),
     Family("Unhandled fault:", _trap(r"Unhandled fault:", "Unhandled fault")),
     Family("Alignment trap:", _trap(r"Alignment trap:", "Alignment trap")),
     Family(
         "trusty: panic",
         (
-            Kind(headline=rx(r"trusty: panic.*: (?:DEBUG )?ASSERT FAILED at \(.*?\):\s*(.+)"), title="trusty: ASSERT FAILED: {0}", needs_stack=False),
-            Kind(headline=rx(r"trusty: panic.*: (?:DEBUG )?ASSERT FAILED"), title="trusty: ASSERT FAILED:", broken=True, needs_stack=False),
+            Kind(
+                headline=rx(r"trusty: panic.*: (?:DEBUG )?ASSERT FAILED at \(.*?\):\s*(.+)"),
+                title="trusty: ASSERT FAILED: {0}",
+                needs_stack=False,
+            ),
+            Kind(
+                headline=rx(r"trusty: panic.*: (?:DEBUG )?ASSERT FAILED"),
+                title="trusty: ASSERT FAILED:",
+                broken=True,
+                needs_stack=False,
+            ),
             Kind(headline=rx(r"trusty: panic.*?: (.*)"), title="trusty: panic: {0}", needs_stack=False),
         ),
     ),

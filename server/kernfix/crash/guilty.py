@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from kernfix.crash.rules import TRACE, Kind, Look
+from kernfix.crash.rules import Kind, Look
 from kernfix.crash.skips import skip_pattern
 from kernfix.crash.titles import base_name
 
 STACK_START = re.compile(
-    r"Call [Tt]race|Backtrace:|(?<!stack )backtrace:|^\s*(?:Allocated|Freed)(?: by task \d+)?:|(?:allocated|freed) by task \d+ on cpu"
+    r"Call [Tt]race|Backtrace:|(?<!stack )backtrace(?: \(crc \w+\))?:"
+    r"|^\s*(?:Allocated|Freed)(?: by task \d+)?:|(?:allocated|freed) by task \d+ on cpu"
     r"|Uninit was (?:stored to memory|created) at|^Local variable|badaddr: \w+ cause:"
 )
 
 _FRAME = re.compile(
     r"^[ \t>]*(?:\[<?[0-9a-f]{8,16}>?\] *){0,2}(?:\(\w+\) *)?(?:\? )?"
     r"(?:\(?([A-Za-z_][\w:]*)(?:\.\w[\w.]*)?\)? from (?:\[<?[0-9a-f]{8,16}>?\] )?\(?)?"
-    r"([A-Za-z_][\w:]*)(?:\.[A-Za-z][\w.]*)?\+0x[0-9a-f]+/"
+    r"([A-Za-z_][\w:]*)(?:\.[A-Za-z][\w.]*)?(?:\+0x[0-9a-f]+/| \([\w./+-]+:\d)"
 )
 
 
@@ -47,37 +49,33 @@ def blamed_function(kind: Kind, lines: list[str]) -> str | None:
 def _candidates(look: Look, lines: list[str], skip: re.Pattern[str]) -> list[str] | None:
     """The functions that a look passes, innermost first; None when an injected fault makes the stack worthless."""
     found: list[str] = []
-    at = 0
-    for step in look:
-        if step is TRACE:
-            for at in range(at, len(lines)):
-                line = lines[at]
-                if STACK_START.search(line):
-                    break
-                names = frame_functions(line)
-                if not found and _injected(line):
-                    return None
-                found += [name for name in map(base_name, names) if not skip.search(name)]
-        else:
-            assert isinstance(step, re.Pattern)
-            hit = next(((no, match) for no in range(at, len(lines)) if (match := step.search(lines[no]))), None)
-            if not found and any(_injected(line) for line in lines[at : hit[0] if hit else None]):
-                return None
-            if hit is None:
-                break
-            at = hit[0] + 1
-            name = next((group for group in hit[1].groups() if group), None)
-            if name and not skip.search(name):
-                found.append(base_name(name))
+    for line, names in _passed(look, lines):
+        if not found and _injected(line):
+            return None
+        found += [base_name(name) for name in names if not skip.search(base_name(name))]
     return found
 
 
-# --- the guilty file -------------------------------------------------------------------------------------------------------------------
+def _passed(look: Look, lines: list[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every line on the way of a look, with the functions that are read from it; the way ends at a pattern that nothing fits."""
+    at = 0
+    for step in look:
+        pattern = step if isinstance(step, re.Pattern) else None
+        while at < len(lines) and (pattern or not STACK_START.search(lines[at])):
+            line = lines[at]
+            at += 1
+            match = pattern.search(line) if pattern else None
+            if pattern is None:
+                yield line, frame_functions(line)
+            elif match is None:
+                yield line, ()
+            else:
+                yield line, tuple(group for group in match.groups() if group)[:1]
+                break
+
 
 _PATH = re.compile(r"([\w./+-]{1,200}\.[ch]):\d+")
-_LOCK_STATE = re.compile(
-    r"(?:hard|soft)irqs last (?:en|dis)abled|, at: |^\s*#\d+:|Register [rx]\d+ information"
-)
+_LOCK_STATE = re.compile(r"(?:hard|soft)irqs last (?:en|dis)abled|, at: |^\s*#\d+:|Register [rx]\d+ information")
 _BORING = re.compile(
     r".*\.h$|^lib/|^virt/lib/|^mm/(?:kasan|kmsan|kfence)/|^kernel/(?:locking|rcu|sched|time/timer|printk)|^trusty/|^mm/percpu"
     r"|^mm/(?:slab|slub|slab_common|filemap|folio-compat|truncate|memory|vmalloc|page_alloc|mempool|util)\.c$"
@@ -87,12 +85,18 @@ _BORING = re.compile(
 )
 
 
-def guilty_file(lines: list[str]) -> str | None:
+def guilty_file(lines: list[str], after: re.Pattern[str] | None = None) -> str | None:
     """The source file to blame, where the log states source lines; else None.
 
     The first file on the way down that is not plumbing; a later file in a folder below that file's own folder is preferred to it
     (the file system rather than the VFS).
+    Where `after` is found, the lines below it are tried first.
     """
+    at = next((no + 1 for no, line in enumerate(lines) if after.search(line)), None) if after else None
+    return (_guilty_file(lines[at:]) if at else None) or _guilty_file(lines)
+
+
+def _guilty_file(lines: list[str]) -> str | None:
     first: str | None = None
     guilty: str | None = None
     for line in lines:
@@ -119,4 +123,4 @@ def _clean_path(path: str) -> str:
             parts.pop()
         elif part not in ("", ".", ".."):
             parts.append(part)
-    return "/".join(parts)
+    return ("/" if path.startswith("/") else "") + "/".join(parts)

@@ -38,7 +38,12 @@ def to_json(crash: Crash) -> dict[str, Any]:
 
 
 def _stack(stack: Stack) -> dict[str, Any]:
-    return {"kind": stack.kind, "task": stack.task, "pid": stack.pid, "frames": [_frame(frame) for frame in stack.frames]}
+    return {
+        "kind": stack.kind,
+        "task": stack.task,
+        "pid": stack.pid,
+        "frames": [_frame(frame) for frame in stack.frames],
+    }
 
 
 def _frame(frame: Frame) -> dict[str, Any]:

@@ -75,9 +75,10 @@ class Crash:
     """One fault found in console text.
 
     `title` is canonical (syzkaller's rules); two crashes that share any of `titles` are taken for the same bug. `function` is the
-    function to blame, `site` the source line that the headline names. `facts` are details that a fix can be built on, by name:
-    ``index`` and ``array`` (UBSAN), ``access`` (``Read``/``Write``), ``access_size`` (bytes), ``address``. `corrupted` is the reason why
-    the title cannot be trusted, or None.
+    function to blame, `site` the source line that the headline names. `corrupted` is the reason why the title cannot be trusted, or None.
+    `facts` are details that a fix can be built on, by name: ``kind`` (of a UBSAN, refcount or bad access report), ``index`` and ``array``
+    (UBSAN), ``access`` (``Read``/``Write``), ``access_size`` (bytes), ``address``, ``range`` (of the dereference, where KASAN explains a
+    protection fault) and ``list`` (what list debugging says).
     """
 
     title: str

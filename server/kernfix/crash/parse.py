@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from kernfix.crash import corruption
+from kernfix.crash.classes import type_of
 from kernfix.crash.facts import arch_of, executor_of, facts_of, registers_of, site_of
 from kernfix.crash.guilty import blamed_function, guilty_file
 from kernfix.crash.lines import without_colours
@@ -16,17 +17,21 @@ from kernfix.crash.rules import Family, Kind, rx
 from kernfix.crash.scan import MAX_HEADLINES, headlines
 from kernfix.crash.stacks import end_of, stacks_of
 from kernfix.crash.titles import normalised, plain_names
-from kernfix.crash.types import type_of
 
 PANIC = "Kernel panic - not syncing"
 
-_SUPPRESSED = rx(
-    r"fatal error: .*(?:out of memory|cannot allocate memory|newosproc|unexpected signal during runtime execution)|runtime: .*cannot allocate memory"
-    r"|panic: .*cannot allocate memory|panic: .*(?:failed to (?:start executor|create temp dir)|pthread_create)|panic: executor .* failed to start"
-    r"|signal SIGBUS: bus error|SYZFAIL: SIGBUS|(?:Out of memory|Memory cgroup out of memory): Kill(?:ed)? process \d+ \((?:syz-exec\S*|sshd)\)"
-    r"|Killed process \d+ \((?:syz-exec\S*|sshd)\)|lowmemorykiller: Kill(?:ing|ed)? '(?:syz-executor|sshd)"
-    r"|INIT: PANIC: segmentation violation!|\*\*\* stack smashing detected \*\*\*: terminated"
-)
+_SUPPRESSED = (
+    ("fatal error:", rx(r"fatal error: .*(?:out of memory|cannot allocate memory|newosproc|unexpected signal during runtime execution)")),
+    ("panic:", rx(r"panic: (?:.*(?:cannot allocate memory|failed to (?:start executor|create temp dir)|pthread_create)"
+            r"|executor .* failed to start)")),
+    ("SIGBUS", rx(r"signal SIGBUS: bus error|SYZFAIL: SIGBUS")),
+    ("ut of memory", rx(r"ut of memory: Kill(?:ed)? process \d+ \((?:syz-exec|sshd)")),
+    ("Killed process", rx(r"Killed process \d+ \((?:syz-exec|sshd)")),
+    ("lowmemorykiller", rx(r"lowmemorykiller: Kill(?:ing|ed)? '(?:syz-exec|sshd)")),
+    ("INIT: PANIC", rx(r"INIT: PANIC: segmentation violation!")),
+    ("stack smashing", rx(r"\*\*\* stack smashing detected \*\*\*: terminated")),
+)  # fmt: skip
+"""Failures of the machine or the fuzzer that make a crash not worth reporting: a literal that the pattern holds, and the pattern."""
 
 
 class _Named(NamedTuple):
@@ -36,6 +41,7 @@ class _Named(NamedTuple):
     alt_titles: tuple[str, ...]
     function: str | None
     corrupted: str | None
+    file_after: re.Pattern[str] | None = None
 
 
 def decode(data: bytes) -> str:
@@ -50,10 +56,12 @@ def parse(text: str) -> Log:
     if not found:
         return Log(())
     raw_lines = text.split("\n")
-    problems = (f"more than {MAX_HEADLINES} headlines: the log is not read beyond line {found[-1].line + 1}",) if more else ()
+    problems = (
+        (f"more than {MAX_HEADLINES} headlines: the log is not read beyond line {found[-1].line + 1}",) if more else ()
+    )
     last_panic = clean.rfind(PANIC)
     whole = _WholeLog(
-        suppressed=_SUPPRESSED.search(clean) is not None,
+        suppressed=any(hint in clean and pattern.search(clean) for hint, pattern in _SUPPRESSED),
         panic_line=clean.count("\n", 0, last_panic) if last_panic >= 0 else -1,
         disconnected="serialport: VM disconnected." in clean,
     )
@@ -118,7 +126,7 @@ def _crash(report: Report, start_byte: int, whole: _WholeLog) -> Crash:
         alt_titles=named.alt_titles,
         type=type_of(named.title),
         function=named.function,
-        guilty_file=guilty_file(lines),
+        guilty_file=guilty_file(lines, named.file_after),
         site=site_of(headline),
         corrupted=torn,
         suppressed=whole.suppressed,
@@ -127,7 +135,7 @@ def _crash(report: Report, start_byte: int, whole: _WholeLog) -> Crash:
         arch=arch_of(everything),
         stacks=stacks,
         registers=registers_of(lines),
-        facts=facts_of(text),
+        facts=facts_of("\n".join(line.body for line in report.before), text),
     )
 
 
@@ -159,11 +167,9 @@ def _of_kind(kind: Kind, match: re.Match[str], lines: list[str], text: str) -> _
     words = [*(match.groups("")), *(body.groups("") if body else ())]
     function = blamed_function(kind, lines) if kind.names_function else None
     names = plain_names(function) if function else (corruption.NO_FUNCTION,)
-    titles = [
-        normalised(form.format(*words, F=name)) for name in names for form in (kind.title, *kind.alts)
-    ]
+    titles = [normalised(form.format(*words, F=name)) for name in names for form in (kind.title, *kind.alts)]
     corrupted = _wholeness(kind, function, lines)
-    return _Named(titles[0], tuple(sorted(set(titles) - {titles[0]})), function, corrupted)
+    return _Named(titles[0], tuple(sorted(set(titles) - {titles[0]})), function, corrupted, kind.file_after)
 
 
 def _wholeness(kind: Kind, function: str | None, lines: list[str]) -> str | None:

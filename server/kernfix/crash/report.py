@@ -15,12 +15,20 @@ REPORT_LIMIT = 3000
 _WINDOW = 20_000
 """Lines that are read after the last headline, for a report whose lines other contexts have been mixed into."""
 _NMI_LIMIT = 600
+_BEFORE = 3
+"""Lines of the same context above a headline that may tell more about it (``refcount_t: …``, ``list_add corruption. …``)."""
+_LEAD = 40
 
-_TRAP = rx(r"invalid opcode:|Internal error:|general protection fault|PANIC: double fault|Unhandled fault:|stack segment:")
+_TRAP = rx(
+    r"invalid opcode:|Internal error:|general protection fault|PANIC: double fault|Unhandled fault:|stack segment:"
+)
+_CUT_HERE = 4
+"""Lines within which a WARN() or BUG() follows a message about the same thing."""
+_ASSERTION = rx(r"WARNING: .* at |kernel BUG at")
 _SLAB_DETAIL = rx(r"INFO: (?:Freed|Allocated|Slab|Object) ")
 _PANIC_OF_CRASH = rx(
-    r"Kernel panic - not syncing: (?:.*panic_on_warn set|Fatal (?:hardware |machine )?exception|.*hung_task: blocked tasks|softlockup: hung tasks"
-    r"|RCU Stall|.*UBSAN|.*KASAN|kasan|Oops|Attempted to kill|Hard LOCKUP|.*: panic_on)"
+    r"Kernel panic - not syncing: (?:.*panic_on_warn set|Fatal (?:hardware |machine )?exception|.*hung_task: blocked tasks"
+    r"|softlockup: hung tasks|RCU Stall|.*UBSAN|.*KASAN|kasan|Oops|Attempted to kill|Hard LOCKUP|.*: panic_on)"
 )
 
 _UNRELIABLE = rx(r"^\s*(?:\[<?[0-9a-f]+>?\] )*\? \S+\+0x|\(unreliable\)|Disabling lock debugging due to kernel taint")
@@ -30,10 +38,11 @@ _CUT = rx(r"Kernel panic - not syncing|WARNING: possible circular locking depend
 
 @dataclass(slots=True)
 class Report:
-    """The lines of one crash, headline first, in log order."""
+    """The lines of one crash, headline first, in log order, and the few of its context `before` the headline."""
 
     family: Family
     lines: list[Line] = field(default_factory=list)
+    before: list[Line] = field(default_factory=list)
 
     @property
     def context(self) -> str:
@@ -62,7 +71,7 @@ def reports(raw_lines: list[str], headlines: list[Headline]) -> Iterator[Report]
     place: dict[int, tuple[str, int]] = {}
     starts = {headline.line for headline in headlines}
     last = min(len(raw_lines), headlines[-1].line + _WINDOW)
-    for number in range(headlines[0].line, last):
+    for number in range(max(0, headlines[0].line - _LEAD), last):
         line = read_line(number, raw_lines[number])
         if number in starts:
             place[number] = line.context, len(contexts[line.context])
@@ -70,7 +79,8 @@ def reports(raw_lines: list[str], headlines: list[Headline]) -> Iterator[Report]
     for headline, ends in _with_ends(headlines, contexts, place):
         context, at = place[headline.line]
         own = contexts[context][at : min(ends, at + REPORT_LIMIT)]
-        yield Report(headline.family, _with_other_processors(own, contexts))
+        before = contexts[context][max(0, at - _BEFORE) : at]
+        yield Report(headline.family, before=before, lines=_with_other_processors(own, contexts))
 
 
 def _with_ends(
@@ -87,7 +97,7 @@ def _with_ends(
         since, traced = seen.get(context, (at, False))
         traced = traced or any(CALL_TRACE.search(line.body) for line in lines[since:at])
         body = lines[at].body
-        if first and _is_consequence(body, headline, open_.get(context), traced):
+        if first and _is_consequence(body, headline, open_.get(context), lines[at - 1].body if at else "", traced):
             seen[context] = at, traced
             continue
         if context in open_ and not headline.family.keyword.startswith("unregister_netdevice"):
@@ -98,13 +108,17 @@ def _with_ends(
     return [(headline, ends.get(headline.line, len(contexts[context]))) for headline, context in first]
 
 
-def _is_consequence(body: str, headline: Headline, previous: Headline | None, traced: bool) -> bool:
+def _is_consequence(body: str, headline: Headline, previous: Headline | None, last: str, traced: bool) -> bool:
     """Whether a headline belongs to the crash before it: the panic that it caused, the trap behind a BUG(), the detail of a slab report."""
     if headline.family.keyword == "Kernel panic":
-        return _PANIC_OF_CRASH.search(body) is not None
+        return _PANIC_OF_CRASH.search(body) is not None or (previous is not None and not traced)
     if previous is None:
         return False
-    if _TRAP.search(body):
+    if previous.family is headline.family and "[inline]" in last:
+        return True
+    if _TRAP.search(body) or (
+        previous.family.keyword == "BUG:" and headline.line - previous.line <= _CUT_HERE and _ASSERTION.search(body)
+    ):
         return not traced
     return previous.family.keyword == "BUG:" and _SLAB_DETAIL.search(body) is not None
 

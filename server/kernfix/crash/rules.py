@@ -14,8 +14,8 @@ from functools import cache
 Pick = Callable[[list[str]], str | None]
 """Chooses the function to blame among the candidates, innermost first."""
 
-FUNC = r"([A-Za-z_][\w:]*)(?:\.\w|\+0x)"
-"""A function as an address prints it; the group leaves out what the compiler appended."""
+FUNC = r"([A-Za-z_][\w:]*)(?:\.\w|\+0x| \([\w./+-]+:\d)"
+"""A function as an address prints it, or as scripts/decode_stacktrace.sh does; the group leaves out what the compiler appended."""
 
 
 class _Trace:
@@ -48,9 +48,11 @@ DEFAULT_LOOK: tuple[Look, ...] = ((FAULT, CALL_TRACE, TRACE), (CALL_TRACE, TRACE
 class Kind:
     """One kind of crash.
 
-    `headline` is matched where the family's keyword stands. `body` is searched for below it; where given, it must be found, and the title's
-    numbered places are its groups after the headline's. ``{F}`` in `title` and `alts` is the blamed function; without it none is looked for.
-    `looks` are alternatives. `skip` is added to the common skip list. `broken` marks a headline that only a damaged log has.
+    `headline` is matched where the family's keyword stands. `body` is searched for below it and must be found where it is given. The
+    numbered places of `title` and `alts` are the groups of the headline and then of the body; ``{F}`` is the blamed function, and a title
+    without it blames none. `looks` are the alternatives of where to look for the function, `skip` is added to the common skip list, and
+    `pick` chooses when it is not the first that is left. `broken` marks a headline that only a damaged log has, `needs_stack` is False
+    for a report that comes without one. Where `file_after` is found, the guilty file is looked for below it first.
     """
 
     headline: re.Pattern[str]
@@ -61,6 +63,7 @@ class Kind:
     skip: tuple[str, ...] = ()
     pick: Pick | None = None
     broken: bool = False
+    file_after: re.Pattern[str] | None = None
     needs_stack: bool = True
 
     @property

@@ -22,13 +22,20 @@ _INLINE = re.compile(
     rf"[ \t|]*(?P<old>\[<\s*inline\s*>\]\s+)?(?P<maybe>\? +)?(?P<all>(?P<function>[\w.$]{{1,200}})\s+{_SOURCE})(?P<new>\s+\[inline\])?"
 )
 # func (path/file.c:12), as scripts/decode_stacktrace.sh prints it; where it lists inlined callers, the last is func itself
-_DECODED = re.compile(rf"[ \t|]*(?P<maybe>\? +)?(?P<all>(?P<function>[\w.$]{{1,200}}) \((?:[\w./+-]+:\d+ ){{0,8}}{_SOURCE})")
+_DECODED = re.compile(
+    rf"[ \t|]*(?P<maybe>\? +)?(?P<all>(?P<function>[\w.$]{{1,200}}) \((?:[\w./+-]+:\d+ ){{0,8}}{_SOURCE})"
+)
 _FAULT = re.compile(
     r"\s*(?:(?:R?IP|EIP)(?: is at|:)? (?:[0-9a-f]{4}:)?(?:\s*\[<?(?P<at>[0-9a-f]+)>?\])*\s*|PC is at |e?pc : |NIP \[[0-9a-f]+\] )"
 )
 
 _STARTS: tuple[tuple[re.Pattern[str], StackKind], ...] = (
-    (rx(r"^\s*(?:Allocated|allocated)(?: by task (?P<pid>\d+))?(?: on cpu.*)?:?\s*$|^allocated by task (?P<pid2>\d+)"), "alloc"),
+    (
+        rx(
+            r"^\s*(?:Allocated|allocated)(?: by task (?P<pid>\d+))?(?: on cpu.*)?:?\s*$|^allocated by task (?P<pid2>\d+)"
+        ),
+        "alloc",
+    ),
     (rx(r"^\s*(?:Freed|freed)(?: by task (?P<pid>\d+))?(?: on cpu.*)?:?\s*$|^freed by task (?P<pid2>\d+)"), "free"),
     (rx(r"^page last allocated via|^INFO: Allocated in"), "alloc"),
     (rx(r"^page last free|^INFO: Freed in"), "free"),
@@ -39,9 +46,15 @@ _STARTS: tuple[tuple[re.Pattern[str], StackKind], ...] = (
     (rx(r"Call [Tt]race|^Backtrace:|^\s*backtrace\b"), "crash"),
 )
 _END = rx(r"---\[ end |^=====|^Modules linked in|^Kernel panic|^The buggy address|^Memory state")
-_TASK = rx(r"\bPID: (?P<pid>\d{1,9}) Comm: (?P<task>\S{1,32})")
+_TASK = (
+    rx(r"\bPID: (?P<pid>\d{1,9}) Comm: (?P<task>\S{1,32})"),
+    rx(r"^task:(?P<task>\S{1,32}) .*\bpid: *(?P<pid>\d{1,9})\b"),
+    rx(r'^ *comm "(?P<task>[^"]{1,32})", pid (?P<pid>\d{1,9})'),
+)
 _FOREIGN_LIMIT = 12
 """Lines in a row that are no frames, after which a stack is over."""
+_HEADLESS_LEAST = 3
+"""Frames right below the headline that make a trace; fewer only say where something was."""
 _NEUTRAL = rx(r"^\s*(?:</?\w+>|Code:|R?[A-Z0-9]{2,4}:|FS:|CS:|---)|^\s*$|^RIP:")
 
 
@@ -146,18 +159,19 @@ class _Reader:
         self._fault: list[Frame] = []
         self._faults_seen: set[tuple[str, int | None]] = set()
         self._foreign = 0
+        self._headless = True
 
     def read(self, line: Line) -> None:
         body = line.body
-        if match := _TASK.search(body):
+        if match := next((match for pattern in _TASK if (match := pattern.search(body))), None):
             self._task = match["task"], int(match["pid"])
             if self._current and not self._current.frames:
                 self._current.task, self._current.pid = self._task
-        if started := _start(body):
+        if frame := read_frame(line):
+            self._frame(frame)
+        elif started := _start(body):
             self._close()
             self._open(*started)
-        elif frame := read_frame(line):
-            self._frame(frame)
         elif frame := _fault_frame(line):
             self._fault_at(frame)
         elif not _NEUTRAL.search(body):
@@ -179,8 +193,11 @@ class _Reader:
 
     def _close(self) -> None:
         if self._current and (self._current.frames or self._current.lead):
-            self._stacks.append(self._current.closed())
+            stack = self._current.closed()
+            torn = self._headless and len(stack.frames) < _HEADLESS_LEAST
+            self._stacks.append(replace(stack, kind="other") if torn else stack)
         self._current = None
+        self._headless = False
 
     def _frame(self, frame: Frame) -> None:
         if self._current:
@@ -212,7 +229,8 @@ def _start(body: str) -> tuple[StackKind, int | None] | None:
 
 
 _DETAIL = rx(
-    r"^[ >]*[0-9a-f]{8,16}: |^=====|---\[ end |^Kernel panic|^Rebooting in|^Kernel Offset|^Code: |^R\w\w: |^R\d+: |^CR2: |^</?\w+>|^page dumped|^raw: |^Dumping"
+    r"^[ >]*[0-9a-f]{8,16}: |^=====|---\[ end |^Kernel panic|^Rebooting in|^Kernel Offset|^Code: |^R\w\w: |^R\d+: |^CR2: "
+    r"|^</?\w+>|^page dumped|^raw: |^Dumping"
     r"|^The buggy|^Memory state|^ *\*\*\* DEADLOCK"
 )
 

@@ -1,0 +1,158 @@
+"""``kernfix parse``: the crashes in console logs, as text for people or as one JSON document."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from kernfix import crash
+from kernfix.cli import exits
+from kernfix.cli.input import read_bytes
+from kernfix.crash import Crash, Frame, Log, Stack
+
+SCHEMA = "kernfix.crash/1"
+
+_HEADINGS = {"crash": "stack", "alloc": "allocated", "free": "freed", "origin": "uninitialised since"}
+"""Stacks that are shown; the others are counted."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("files", metavar="FILE", nargs="*", default=["-"], help="console log; - for standard input")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Parse every file. A file that cannot be used is reported and does not keep the others from being read."""
+    logs: dict[str, Log] = {}
+    bad: dict[str, str] = {}
+    for name in dict.fromkeys(args.files or ["-"]):
+        try:
+            logs[name] = read_log(name)
+        except exits.BadInput as failure:
+            bad[name] = str(failure)
+            print(f"kernfix parse: {failure}", file=sys.stderr)
+    if args.json:
+        print(json.dumps({"schema": SCHEMA, "files": [_json(name, logs, bad) for name in [*logs, *bad]]}))
+    else:
+        paint = _Paint(sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+        for line in itertools.chain.from_iterable(_text(name, log, paint) for name, log in logs.items()):
+            print(line)
+    if bad:
+        return exits.BAD_INPUT
+    return exits.GOOD if any(log.crashes for log in logs.values()) else exits.NO
+
+
+def read_log(name: str) -> Log:
+    """The crashes of a file (``-``: standard input); BadInput when it cannot be a console log."""
+    data = read_bytes(name)
+    shown = _shown_name(name)
+    if not data.strip():
+        raise exits.BadInput(f"{shown} is empty; name a console log.")
+    log = crash.parse(crash.decode(data))
+    if not log.crashes and b"\0" in data:
+        raise exits.BadInput(f"{shown} looks binary and holds no crash; name a console log in plain text.")
+    return log
+
+
+def _json(name: str, logs: dict[str, Log], bad: dict[str, str]) -> dict[str, Any]:
+    log = logs.get(name, Log(()))
+    problems = [bad[name]] if name in bad else list(log.problems)
+    return {"file": name, "crashes": [crash.to_json(one) for one in log.crashes], "problems": problems}
+
+
+# --- text for people -------------------------------------------------------------------------------------------------------------------
+
+
+class _Paint:
+    """Terminal colours, or none."""
+
+    def __init__(self, on: bool) -> None:
+        self._on = on
+
+    def bold(self, text: str) -> str:
+        return f"\x1b[1m{text}\x1b[0m" if self._on else text
+
+    def red(self, text: str) -> str:
+        return f"\x1b[1;31m{text}\x1b[0m" if self._on else text
+
+    def dim(self, text: str) -> str:
+        return f"\x1b[2m{text}\x1b[0m" if self._on else text
+
+
+def _text(name: str, log: Log, paint: _Paint) -> Iterator[str]:
+    shown = _shown_name(name)
+    if not log.crashes:
+        yield f"{shown}: no crash found."
+    for no, one in enumerate(log.crashes):
+        if no:
+            yield ""
+        yield f"{paint.dim(f'{shown}:{one.start_line + 1}:')} {paint.red(_printable(one.title))}"
+        yield from _summary(one, paint)
+        yield from _stacks(one.stacks, paint)
+    for problem in log.problems:
+        yield f"{shown}: {problem}"
+
+
+def _summary(one: Crash, paint: _Paint) -> Iterator[str]:
+    remarks = (
+        f"incomplete report ({one.corrupted}): do not trust the title" if one.corrupted else None,
+        "the log also shows a failure of the test machine" if one.suppressed else None,
+        "the kernel panicked" if one.panicked else None,
+    )
+    rows = (
+        ("function", one.function),
+        ("at", f"{one.site.file}:{one.site.line}" if one.site else one.guilty_file),
+        ("type", one.type),
+        ("details", ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in one.facts.items())),
+        ("lines", f"{one.start_line + 1}-{one.end_line + 1}"),
+        ("note", "; ".join(remark for remark in remarks if remark)),
+    )
+    for label, value in rows:
+        if value:
+            yield f"  {paint.dim(f'{label:8}')} {_printable(value)}"
+
+
+def _stacks(stacks: Iterable[Stack], paint: _Paint) -> Iterator[str]:
+    hidden = 0
+    for stack in stacks:
+        if stack.kind not in _HEADINGS:
+            hidden += 1
+            continue
+        who = f" by {stack.task}" if stack.task else ""
+        pid = f" (task {stack.pid})" if stack.pid is not None else ""
+        yield "  " + paint.bold(_printable(f"{_HEADINGS[stack.kind]}{who}{pid}"))
+        yield from _frames(stack.frames, paint)
+    if hidden:
+        yield paint.dim(f"  … {hidden} more stack{'s' if hidden > 1 else ''} (locks, other tasks, the panic)")
+
+
+def _frames(frames: Iterable[Frame], paint: _Paint) -> Iterator[str]:
+    """The frames that matter; the machinery of reports and of entering the kernel is counted, guesses of the unwinder are left out."""
+    reliable = (frame for frame in frames if frame.reliable)
+    for machinery, group in itertools.groupby(reliable, key=lambda frame: crash.is_machinery(frame.function)):
+        together = list(group)
+        if machinery:
+            yield paint.dim(f"    … {len(together)} more")
+        else:
+            yield from (f"    {_printable(_frame(frame))}" for frame in together)
+
+
+def _frame(frame: Frame) -> str:
+    offset = f"+{frame.offset:#x}/{frame.size:#x}" if frame.offset is not None and frame.size is not None else ""
+    place = f" {frame.file}:{frame.line}" if frame.file else ""
+    return f"{frame.function}{offset}{place}{' [inline]' if frame.inlined else ''}{f' [{frame.module}]' if frame.module else ''}"
+
+
+def _shown_name(name: str) -> str:
+    return "standard input" if name == "-" else _printable(name)
+
+
+def _printable(text: str) -> str:
+    """Text of a log, safe for a terminal: no control characters, nothing that cannot be encoded."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
