@@ -19,7 +19,7 @@ _FACTS = (
     rx(_RANGE),
     rx(r"index (?P<index>-?\w{1,20}) is out of range for type '(?P<array>[^'\n]{1,200})'"),
     rx(r"UBSAN: (?P<kind>[A-Za-z-]+(?: behaviour)?) in "),
-    rx(r"refcount_t: (?P<kind>[\w' ,-]{1,100}[\w-])"),
+    rx(r"refcount_t: (?P<kind>[^.\n]{1,100})"),
     rx(
         r"unable to handle (?:kernel )?(?:page fault for address:|paging request at|NULL pointer dereference at)\s+"
         r"(?P<address>[0-9a-f]+|\(null\))"
