@@ -47,7 +47,7 @@ def locate_all(
     `stop` is asked from time to time; when it says True, what was found so far is the answer.
     """
     finder = _Finder(tree)
-    near = [_by_log(crash, finder) | (_by_symbols(crash, finder, symbols) if symbols else {}) for crash in crashes]
+    near = [_first_hand(crash, finder, symbols) for crash in crashes]
     missing = {
         (frame.function, crash.arch)
         for crash, found in zip(crashes, near, strict=True)
@@ -132,6 +132,15 @@ class _Finder:
         selector = make_selector(path, line, function, self.line(path, line) or "")
         name = function.name if function else None
         return Location(path, line, how, round(confidence, 2), reason, selector, name, start, end, around)
+
+
+def _first_hand(crash: Crash, finder: _Finder, symbols: Symbols | None) -> dict[Frame, Location]:
+    """What the log and debug information say; where they differ, the one that fits the tree better, and else the log."""
+    found = _by_log(crash, finder)
+    for frame, location in (_by_symbols(crash, finder, symbols) if symbols else {}).items():
+        if frame not in found or location.confidence > found[frame].confidence:
+            found[frame] = location
+    return found
 
 
 def _by_log(crash: Crash, finder: _Finder) -> dict[Frame, Location]:

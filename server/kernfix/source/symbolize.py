@@ -76,17 +76,14 @@ class Symbols:
         return [chains[address] if address is not None else () for address in addresses]
 
     def _address(self, query: Query) -> int | None:
-        found = [
-            address
-            for address in self._addresses.get(query.function, ())
-            if query.size in (None, self._size(address)) and 0 <= query.offset <= (query.size or query.offset)
-        ]
+        sizes = {address: self._size(address) for address in self._addresses.get(query.function, ())}
+        found = [address for address, size in sizes.items() if query.size in (None, size) and 0 <= query.offset <= size]
         return found[0] + query.offset - (query.returns and query.offset > 0) if len(found) == 1 else None
 
-    def _size(self, address: int) -> int | None:
+    def _size(self, address: int) -> int:
         """Bytes to the next symbol, which is what a report calls a function's size (get_symbol_pos in kernel/kallsyms.c)."""
         after = bisect.bisect_right(self._sorted, address)
-        return self._sorted[after] - address if after < len(self._sorted) else None
+        return self._sorted[after] - address if after < len(self._sorted) else 0
 
 
 def open_symbols(vmlinux: Path) -> tuple[Symbols | None, str | None]:

@@ -24,6 +24,26 @@ from kernfix.source.syntax.prepass import plain_bytes, prepass
 
 _STORAGE = frozenset({"static", "inline", "extern", "register"})
 _HOLDERS = frozenset({"compound_statement", "labeled_statement", "case_statement", "ERROR"})
+_STATEMENTS = frozenset(
+    {
+        f"{kind}_statement"
+        for kind in (
+            "expression",
+            "if",
+            "for",
+            "while",
+            "do",
+            "switch",
+            "return",
+            "goto",
+            "break",
+            "continue",
+            "labeled",
+        )
+    }
+    | {"declaration", "compound_statement"}
+)
+"""What may have lines put before it; a ``case`` may not."""
 _EFFECTS: dict[str, Effect] = {
     "return_statement": "return",
     "goto_statement": "goto",
@@ -106,7 +126,7 @@ class _Taker:
             if take := self.takers.get(node.type):
                 take(node)
             for child in node.named_children:
-                if node.type in _HOLDERS and child.type.endswith(("_statement", "declaration")):
+                if node.type in _HOLDERS and child.type in _STATEMENTS:
                     self.take_statement(child, around, depth)
             pending += [(child, around, depth) for child in reversed(node.named_children)]
 

@@ -68,11 +68,8 @@ def _in_piece(lines: list[bytes], start: int, end: int) -> list[Function]:
     """The functions of ``lines[start:end]``, which ends with a brace in column 0 if the file does not end first."""
     piece = lines[start:end]
     opening = next((at for at, line in enumerate(piece) if line.startswith(b"{") and b"}" not in line), None)
-    if opening is not None:
-        body = piece[opening + 1 : -1]
-        piece = (
-            [*piece[: opening + 1], *(blank(line) for line in body), piece[-1]] if len(piece) > opening + 1 else piece
-        )
+    if opening is not None and piece[-1].startswith(b"}"):
+        piece = [*piece[: opening + 1], *map(blank, piece[opening + 1 : -1]), piece[-1]]
     if not any(b"(" in line or b")" in line for line in piece):
         return []
     return _parsed(prepass(b"\n".join(piece)), start)

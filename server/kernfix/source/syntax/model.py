@@ -142,7 +142,7 @@ class Body:
     def statement_at(self, line: int) -> Statement | None:
         """The innermost statement of a block that has `line`."""
         around = [statement for statement in self.statements if statement.first <= line <= statement.last]
-        return max(around, key=lambda statement: (statement.depth, -statement.start), default=None)
+        return min(around, key=lambda each: (each.last - each.first, -each.depth, each.start), default=None)
 
     def first_statement(self) -> Statement | None:
         """The first statement of the outermost block after the declarations at its top."""
