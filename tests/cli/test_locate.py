@@ -1,0 +1,116 @@
+"""``kernfix locate`` as a user runs it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from kernfix.cli.main import main
+
+LOG = """\
+[    3.1] BUG: kernel NULL pointer dereference, address: 0000000000000008
+[    3.1] Oops: 0000 [#1] SMP
+[    3.1] CPU: 0 PID: 42 Comm: repro Not tainted 6.12.4 #1
+[    3.1] RIP: 0010:ring_put+0x13/0x80 kernel/ring.c:4
+[    3.1] Call Trace:
+[    3.1]  ring_ioctl+0x40/0xa0
+[    3.1]  ? nowhere_at_all+0x1/0x20
+[    3.1]  nowhere_else+0x1/0x20
+[    3.1] ---[ end trace 0000000000000000 ]---
+"""
+RING = b"""\
+int ring_put(struct ring *r)
+{
+	/* \xe9 */
+	return r->next->count; /* \x1b[31m */
+}
+
+long ring_ioctl(struct file *file)
+{
+	return ring_put(file->private_data);
+}
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    folder = tmp_path / "linux"
+    (folder / "kernel").mkdir(parents=True)
+    (folder / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 12\n")
+    (folder / "Kconfig").write_text("")
+    (folder / "kernel/ring.c").write_bytes(RING)
+    (tmp_path / "log").write_text(LOG)
+    return folder
+
+
+def run(tree: Path, *words: str, log: str | None = None) -> int:
+    return main(["locate", log or str(tree.parent / "log"), "--tree", str(tree), *words])
+
+
+def test_for_people(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tree) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    lines = [line.strip() for line in out.split("\n")]
+    assert lines[0] == "BUG: unable to handle kernel NULL pointer dereference in ring_put"
+    assert "#0 ring_put  kernel/ring.c:4  (log, 95%)" in lines
+    assert "return r->next->count; /* ?[31m */" in lines
+    assert "#1 ring_ioctl  kernel/ring.c:7  (symbol, 90%)" in lines
+    assert "#2 ? nowhere_at_all  not found" in lines
+    assert any(line.startswith("note: nowhere_else") for line in lines)
+
+
+def test_json_is_one_document(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tree, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "kernfix.crash/1"
+    (file,) = document["files"]
+    assert file["file"] == str(tree.parent / "log")
+    assert file["crashes"][0]["stacks"][0]["frames"][0]["location"]["line"] == 4
+
+
+def test_standard_input(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LOG.encode())))
+    assert run(tree, log="-") == 0
+    assert "kernel/ring.c:4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "all is well\n", "\0\xff" * 100])
+def test_no_crash(tree: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tree.parent / "log").write_text(text)
+    assert run(tree) == 1
+    assert "no crash in" in capsys.readouterr().out
+    assert run(tree, "--json") == 1
+    assert json.loads(capsys.readouterr().out)["files"][0]["crashes"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "log", "message"),
+    [
+        (("--tree", "/nonexistent"), None, "/nonexistent is not a folder"),
+        (("--tree", "/"), None, "is not a kernel tree"),
+        ((), "/nonexistent.log", "cannot read /nonexistent.log"),
+        ((), "/", "name a file"),
+        (("--vmlinux", "/nonexistent"), None, "/nonexistent cannot be read"),
+        (("--vmlinux", "/etc/passwd"), None, "is not an ELF file"),
+    ],
+)
+def test_bad_input(
+    tree: Path, words: tuple[str, ...], log: str | None, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tree, *words, log=log) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["locate", "log"])
+    assert caught.value.code == 2
+    assert "--tree" in capsys.readouterr().err
