@@ -111,3 +111,22 @@ def test_prepass_keeps_lengths_and_lines(text: str) -> None:
     assert [at for at, byte in enumerate(before) if byte == 10] == [at for at, byte in enumerate(after) if byte == 10]
     for function in functions(text):
         assert 1 <= function.start <= function.end <= text.count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a()" + " " * 50_000 + "x",
+        "\tcase " + "..." * 30_000,
+        "A(" * 30_000,
+        "A()\n" * 10_000,
+        "(" * 100_000,
+        "{" * 100_000,
+        "\tfor_each" * 10_000,
+        "\tx" + "y" * 100_000,
+    ],
+)
+def test_odd_text_takes_no_long_time(line: str) -> None:
+    text = f"int f(void)\n{{\n{line}\n}}\n"
+    function_at(text, 3)
+    syntax_errors(text)

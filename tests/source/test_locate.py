@@ -158,6 +158,12 @@ def test_debug_information_of_another_kernel(tree: Tree) -> None:
     check(one(tree, frame("ring_put", offset=9, size=4096), symbols=found), "relocated", "kernel/ring.c", 7)
     check(one(tree, frame("ring_put", offset=9, size=64), symbols=found), "symbol", "kernel/ring.c", 7)
     check(one(tree, frame("foo_start", offset=9), symbols=found), "symbol", "drivers/foo/main.c", 1)
+    assert "of another kernel" in locate(crash(frame("foo_start", offset=9)), tree, found).problems[0]
+
+
+def test_debug_information_without_a_function(tree: Tree) -> None:
+    found = symbols({"ring_put": (Place("kernel/ring.c", 11, None, ""),)})
+    check(one(tree, frame("ring_put", offset=9), symbols=found), "symbol", "kernel/ring.c", 7)
 
 
 @pytest.mark.parametrize(("function", "expected"), [("ring_put", [9, 8]), ("dump_stack_lvl", [8, 8])])

@@ -6,6 +6,7 @@ frame names.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -22,6 +23,8 @@ from kernfix.source.tree import Tree
 
 _DUMPERS = ("dump_", "__dump_", "show_stack", "__switch_to", "context_switch", "__schedule", "schedule")
 """Functions on top of a trace that the kernel took of itself; there every entry is a return address."""
+
+_WORD = re.compile(r"[A-Za-z_]\w\w+")
 
 _Frames = Mapping[Frame, Location]
 
@@ -57,8 +60,10 @@ def locate_all(
     definitions: dict[str, tuple[Definition, ...]] = {}
     for arch in sorted({arch for _, arch in missing}, key=str):
         definitions |= find_all(tree, {name for name, its in missing if its == arch}, arch, stop)
+    stopped = ["The search was stopped before its end."] if stop() else []
     return tuple(
-        _located(crash, found, definitions, finder, stopped=stop()) for crash, found in zip(crashes, near, strict=True)
+        _located(crash, found, definitions, finder, [*stopped, *_misfit(crash, found, symbols)])
+        for crash, found in zip(crashes, near, strict=True)
     )
 
 
@@ -71,18 +76,26 @@ def _located(
     found: dict[Frame, Location],
     definitions: Mapping[str, tuple[Definition, ...]],
     finder: _Finder,
-    stopped: bool,
+    problems: list[str],
 ) -> Located:
     site = _site(crash, found, definitions, finder)
     by_name = _by_name(crash, found, definitions, site, finder)
     locations = by_name | found
-    problems = [] if all(frame in locations for frame in _frames(crash)) else [p for p in (search_problem(),) if p]
-    problems += ["The search was stopped before its end."] if stopped else []
+    if not all(frame in locations for frame in _frames(crash)) and (unable := search_problem()):
+        problems.append(unable)
     problems += sorted(
         {_missing(frame, finder.tree) for frame in _frames(crash) if frame.reliable and frame not in locations}
     )
     stacks = tuple(LocatedStack(tuple(locations.get(frame) for frame in stack.frames)) for stack in crash.stacks)
     return Located(stacks, site, tuple(problems))
+
+
+def _misfit(crash: Crash, found: _Frames, symbols: Symbols | None) -> list[str]:
+    """A word of warning where debug information was of no use for a trace with offsets."""
+    unused = symbols is not None and all(location.how != "debuginfo" for location in found.values())
+    if unused and any(frame.offset is not None and frame not in found for frame in _frames(crash)):
+        return ["The debug information fits no frame: it is of another kernel than the one that printed this log."]
+    return []
 
 
 def _missing(frame: Frame, tree: Tree) -> str:
@@ -189,8 +202,7 @@ def _stated(symbol: str, path: str, line: int, how: How, source: str, finder: _F
 
 def _makes(text: str, symbol: str) -> bool:
     """Whether a line outside of functions can be a macro that makes `symbol`: ``SHOW(name)`` makes ``name_show``."""
-    words = text.partition("(")[2].replace(")", ",").split(",")
-    return any(len(word.strip()) > 2 and word.strip() in symbol for word in words)
+    return any(mark in text for mark in "(,)") and any(word in symbol for word in _WORD.findall(text))
 
 
 def _by_symbols(crash: Crash, finder: _Finder, symbols: Symbols) -> dict[Frame, Location]:

@@ -142,7 +142,7 @@ def _open_drgn(vmlinux: Path, machine: str) -> tuple[Symbols | None, str | None]
             places = program.source_location(address)
         except LookupError:
             return ()
-        return tuple(Place(place.filename, place.line, place.column or None, place.name()) for place in places)
+        return tuple(Place(place.filename, place.line, place.column or None, place.name() or "") for place in places)
 
     table = [(symbol.name, symbol.address) for symbol in program.symbols()]
     return Symbols(table, lambda addresses: [chain(address) for address in addresses], "drgn"), None

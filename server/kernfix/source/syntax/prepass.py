@@ -30,8 +30,8 @@ _LOOP = re.compile(
 )
 _TAGGED_ARGUMENT = re.compile(rb"(?<=[(,])([ \t]*)(struct|union|enum)(?=[ \t]+\w+[ \t]*[,)])")
 _TYPED_MACRO = re.compile(rb"\b((?:min|max|clamp|min_not_zero|rounddown|swap)_t\([ \t]*)([a-z][a-z0-9_ ]*)(?=,)")
-_CASE_RANGE = re.compile(rb"^([ \t]*case[ \t][^:\n]*?)\.\.\.(?=[^:\n]*:)", re.MULTILINE)
-_TOP_CALL = re.compile(rb"^[A-Za-z_]\w*\([^;{}\n]*\)[ \t]*;?[ \t]*$(?!\n[ \t{])", re.MULTILINE)
+_CASE_RANGE = re.compile(rb"^([ \t]*case[ \t][^:\n]{1,200}?)\.\.\.(?=[^:\n]{0,200}:)", re.MULTILINE)
+_TOP_CALL = re.compile(rb"^[A-Za-z_]\w*\([^;{}\n]*\)[ \t]*(?:;[ \t]*)?$(?!\n[ \t{])", re.MULTILINE)
 _MACRO_HEAD = re.compile(
     rb"^((?:static |asmlinkage |notrace )*)([A-Z][A-Z0-9_]*)\(([^(){};]*(?:\([^(){};]*\)[^(){};]*)*)\)(?=\s*\{)",
     re.MULTILINE,
