@@ -53,7 +53,7 @@ def propose(tmp_path: Path, kind: tuple[str, str], source: str, **facts: str) ->
 
 def changes(candidate: Candidate) -> str:
     """The changed lines of the diff, tabs shown as they are."""
-    lines = candidate.diff.splitlines()
+    lines = [line for line in candidate.diff.splitlines() if line != "+"]
     return "\n".join(line for line in lines if line[:1] in "+-" and not line.startswith(("+++", "---")))
 
 
@@ -180,6 +180,8 @@ static struct slot *f(u8 id)
         """\
 static struct slot *f(u8 id)
 {
+	if (busy())
+		return ERR_PTR(-EBUSY);
 	return slots[id]; /* HERE */
 }
 """,
@@ -239,6 +241,13 @@ out:
 def test_a_missing_check_is_added_before_the_use(tmp_path: Path, source: str, expected: str) -> None:
     [candidate] = proposes(tmp_path, UBSAN, source, expected, **LARGE)
     assert candidate.draft.kind == "root-cause"
+
+
+def test_a_comment_stays_with_its_statement(tmp_path: Path) -> None:
+    source = "int f(u8 id)\n{\n\tint n;\n\n\t/*\n\t * The size.\n\t */\n\tn = sizes[id]; /* HERE */\n\treturn n;\n}\n"
+    [candidate] = propose(tmp_path, UBSAN, source, **LARGE)
+    after = candidate.change.after[FILE] or ""
+    assert "\t\treturn -EINVAL;\n\n\t/*\n\t * The size.\n\t */\n\tn = sizes" in after
 
 
 def test_the_new_check_stands_before_what_takes_the_lock(tmp_path: Path) -> None:

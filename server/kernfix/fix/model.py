@@ -73,11 +73,6 @@ class Candidate:
         """Whether every check that must pass did pass."""
         return all(check.ok for name, check in self.checks.items() if name != "papering-over")
 
-    @property
-    def usage(self) -> Usage:
-        """What asking for it cost."""
-        return self.draft.usage
-
 
 @dataclass(frozen=True, slots=True)
 class Proposals:

@@ -10,7 +10,6 @@ from kernfix.fix.model import Draft, Kind
 from kernfix.fix.templates.edit import insert_before, replace_lines
 from kernfix.fix.templates.exits import branch, error_exit
 from kernfix.fix.templates.flow import (
-    acquires,
     bare,
     before,
     comparison,
@@ -19,6 +18,7 @@ from kernfix.fix.templates.flow import (
     leaves,
     operands,
     same,
+    takes,
     words,
     writes,
 )
@@ -30,6 +30,7 @@ MAX_SUBSCRIPTS = 3
 """Subscripts on one line that are considered when the report does not tell which it was."""
 
 _INTEGER = re.compile(r"-?\d{1,20}")
+_CONSTANT = re.compile(r"-?\d\w*|[A-Z][A-Z0-9_]*")
 _LENGTH = re.compile(r"\[(\d{1,12})\]$")
 _OPERAND = re.compile(r"[\w.\[\]>-]*\w|[\w.\[\]>-]*\]")
 _UNSIGNED = re.compile(r"\b(?:unsigned|bool|size_t|uint\d*_t|uintptr_t|__?u\d+|u\d+|__[bl]e\d+|gfp_t)\b")
@@ -52,12 +53,22 @@ def _index(crash: Crash) -> int | None:
 
 
 def _subscripts(place: Place) -> list[Subscript]:
-    """Different subscripts on the line of the fault whose index is worth a check: not a number, nothing that does something."""
+    """Different subscripts on the line of the fault whose index is worth a check: no constant, nothing that does something."""
     found: dict[tuple[str, str], Subscript] = {}
     for each in place.body.subscripts_at(place.line) if place.line else ():
-        if not _INTEGER.fullmatch(each.index) and not has_side_effects(each.index) and not has_side_effects(each.array):
+        does = has_side_effects(each.index) or has_side_effects(each.array)
+        plain = (
+            words(each.array) and "\n" not in each.array + each.index
+        )  # inline assembly and broken lines are neither
+        if plain and not does and not _CONSTANT.fullmatch(each.index) and not _is_pointer(place.body, each.array):
             found.setdefault((bare(each.array), bare(each.index)), each)
     return list(found.values())[:MAX_SUBSCRIPTS]
+
+
+def _is_pointer(body: Body, array: str) -> bool:
+    """Whether it is a local pointer, which has no length."""
+    variable = body.variable(array)
+    return variable is not None and not variable.array
 
 
 # A check that is there.
@@ -165,8 +176,7 @@ def _missing(crash: Crash, place: Place, subscript: Subscript, index: int | None
     if leave is None:
         return
     check = _check(place.body, subscript.index.strip(), length, index)
-    paragraph = [] if place.text.split("\n")[at.first - 2].strip() else [""]
-    edit = insert_before(place.path, place.text, at.first, branch(at.indent, check, leave) + paragraph)
+    edit = insert_before(place.path, place.text, at.first, branch(at.indent, check, leave))
     if edit:
         kind: Kind = "root-cause" if index is not None else "symptom"
         yield Draft("template", _why_missing(place, subscript, check, index), (edit,), kind)
@@ -193,17 +203,13 @@ def _declared_lengths(place: Place, array: str) -> list[str]:
 
 
 def _insertion(body: Body, use: Statement, names: frozenset[str]) -> Statement:
-    """The statement to put the check before: the use, or what takes something before it in its block, as long as the index is final."""
+    """The statement to put the check before: the use, or the lock or allocation before it in its block, as long as the index is final."""
     chosen = use
     for statement in before(body, use.first):
-        if (
-            statement.block != use.block
-            or statement.is_declaration
-            or writes(statement.text, names)
-            or not statement.alone
-        ):
+        simple = statement.kind in ("expression_statement", "if_statement")
+        if statement.block != use.block or not simple or not statement.alone or writes(statement.text, names):
             break
-        if acquires(statement.text):
+        if statement.kind == "expression_statement" and takes(statement.text):
             chosen = statement
     return chosen
 

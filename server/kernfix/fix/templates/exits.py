@@ -13,6 +13,8 @@ _INTEGERS = frozenset(
 )
 _OWN = {"bool": "false", "irqreturn_t": "IRQ_NONE", "vm_fault_t": "VM_FAULT_SIGBUS", "__poll_t": "EPOLLERR"}
 """Result types that are no error number: what says "no"."""
+_PLAIN = re.compile(r"-?\w+|ERR_PTR\(-?\w+\)")
+"""Results that say the same wherever they are returned."""
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -29,7 +31,7 @@ def error_exit(body: Body, line: int, error: str, indent: str) -> list[str] | No
     if taken and model is None:
         return None
     value = _result(body, error)
-    if value is None and model is not None:
+    if value is None and model is not None and _PLAIN.fullmatch(model.value or ""):
         value = model.value
     if value is None:
         return None
@@ -101,8 +103,10 @@ def _result(body: Body, error: str) -> str | None:
     if kind == "void":
         return ""
     if kind.endswith("*"):
-        speaks = any(value.startswith(("ERR_PTR", "ERR_CAST")) for value in values)
-        return "NULL" if not speaks and "NULL" in values else _as_pointer(error)
+        given = re.fullmatch(r"PTR_ERR\((.*)\)", error)
+        if any(value.startswith(("ERR_PTR", "ERR_CAST")) for value in values) or (given and given[1] in values):
+            return _as_pointer(error)
+        return "NULL" if "NULL" in values else None  # what its callers test is not known
     if kind in _OWN:
         return _OWN[kind]
     if kind in _INTEGERS:

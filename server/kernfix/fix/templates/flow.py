@@ -12,15 +12,24 @@ from kernfix.source.syntax import Body, Condition, Statement
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _WRAPPED = re.compile(r"(?:unlikely|likely|WARN_ON|WARN_ON_ONCE)?\s*\((.*)\)", re.DOTALL)
 _RELATION = re.compile(r"(?<![-<>])(?:>=|<=|[<>])(?![<>=])")
+_WRITES = (
+    r"\bNAME\s*(?:(?:[-+*/%&|^]|<<|>>)?=(?!=)|\+\+|--)|(?:\+\+|--)\s*(?:\w+(?:->|\.))*NAME\b"
+    r"|(?<!&)&\s*(?:\w+(?:->|\.))*NAME\b(?!\s*(?:->|\.|\[))|\b(?:get_user|\w{0,64}for_each\w*)\s*\([^;{]*\bNAME\b"
+)
+"""A pattern for one name, which stands for NAME."""
+_TAKES = re.compile(
+    r"\b\w{0,64}(?:lock(?!ed|dep|_class)|alloc|dup|acquire)(?:_\w+)?\s*\(|\b(?:down|guard|scoped_guard)\w*\s*\("
+)
+"""The surer part of `_ACQUIRES`."""
 _ACQUIRES = re.compile(
-    r"\b\w*(?:lock(?!ed|dep|_class)|alloc|_get|get_|dup|acquire|begin|prepare|register|attach|enable|open|pin)(?:_\w+)?\s*\("
+    r"\b\w{0,64}(?:lock(?!ed|dep|_class)|alloc|_get|get_|dup|acquire|begin|prepare|register|attach|enable|open|pin)(?:_\w+)?\s*\("
     r"|\b(?:down|guard|scoped_guard)\w*\s*\("
 )
 _RELEASES = re.compile(
-    r"\b\w*(?:unlock|free|put|release|end|detach|unregister|close|unpin|disable)(?:_\w+)?\s*\(|\bup(?:_read|_write)?\s*\("
+    r"\b\w{0,64}(?:unlock|free|put|release|end|detach|unregister|close|unpin|disable)(?:_\w+)?\s*\(|\bup(?:_read|_write)?\s*\("
 )
 _HARMLESS = re.compile(
-    r"\b(?:get_user|rcu_read_lock_held\w*|lockdep_\w+|\w*unlock\w*|detach\w*|unregister\w*|unpin\w*|get_random\w*|smp_processor_id)\s*\("
+    r"\b(?:get_user|rcu_read_lock_held\w*|lockdep_\w+|\w{0,64}unlock\w*|detach\w*|unregister\w*|unpin\w*|get_random\w*|smp_processor_id)\s*\("
 )
 
 
@@ -94,20 +103,19 @@ def acquires(text: str) -> bool:
     return bool(_ACQUIRES.search(_HARMLESS.sub("", text)))
 
 
+def takes(text: str) -> bool:
+    """Whether it surely takes a lock or memory."""
+    return bool(_TAKES.search(_HARMLESS.sub("", text)))
+
+
 def releases(text: str) -> bool:
     """Whether a statement looks as if it gives something back."""
     return bool(_RELEASES.search(text))
 
 
 def writes(text: str, names: frozenset[str]) -> bool:
-    """Whether a statement may change one of `names`: assigns it, steps it, passes its address or has it filled from user space."""
-    for name in names:
-        if re.search(
-            rf"\b{name}\s*(?:(?:[-+*/%&|^]|<<|>>)?=(?!=)|\+\+|--)|(?:\+\+|--|(?<!&)&)\s*(?:\w+->)?{name}\b|\bget_user\(\s*{name}\b",
-            text,
-        ):
-            return True
-    return False
+    """Whether a statement may change one of `names`: assigns it, steps it, loops over it, passes its address, has it filled by a macro."""
+    return any(re.search(_WRITES.replace("NAME", name), text) for name in names)
 
 
 def before(body: Body, line: int) -> Iterator[Statement]:

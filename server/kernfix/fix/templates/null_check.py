@@ -15,6 +15,7 @@ from kernfix.source.syntax import Assignment, Body, Dereference, Statement
 MAX_POINTERS = 3
 """Pointers that are considered when the report does not tell which it was."""
 
+_INSIDE = re.compile(r"&|container_of\b|\w+_entry\b")
 _ALLOCATES = re.compile(
     r"(?:^|_)(?:k|kv|v|dev_k|devm_k)?(?:[mzc]alloc|malloc_array|alloc|memdup|strdup|strndup)|alloc_|_alloc"
 )
@@ -38,9 +39,20 @@ def _uses(place: Place) -> list[Dereference]:
     )
     found: dict[str, Dereference] = {}
     for use in here:
-        if not has_side_effects(use.base) and not _is_tested(place, use) and not _was_used(body, use):
+        if _may_be_null(body, use) and not _is_tested(place, use) and not _was_used(body, use):
             found.setdefault(bare(use.base), use)
-    return list(found.values())[:MAX_POINTERS]
+    return sorted(found.values(), key=lambda use: _rank(body, use))[:MAX_POINTERS]
+
+
+def _rank(body: Body, use: Dereference) -> int:
+    """What a call gave is NULL more often than a member, and a member more often than an argument."""
+    return 0 if _giver(body, use) else 1 if "->" in use.base else 2
+
+
+def _may_be_null(body: Body, use: Dereference) -> bool:
+    """Not what can be asked only by doing something, not the running task, and nothing that is a place inside another object."""
+    given = [each.value for each in body.assignments if each.target == use.base and each.line < use.line]
+    return not has_side_effects(use.base) and use.base != "current" and not (given and _INSIDE.match(given[-1]))
 
 
 def _giver(body: Body, use: Dereference) -> Assignment | None:
@@ -91,7 +103,11 @@ def _at_source(place: Place, use: Dereference) -> Draft | None:
     allocates = bool(_ALLOCATES.search(giver.call))
     # The way out is the one from before the call, which took nothing if it gave NULL.
     leave = error_exit(body, statement.first, "-ENOMEM" if allocates else "-EINVAL", statement.indent)
-    if following is None or leave is None:
+    if (
+        following is None
+        or leave is None
+        or any(each.base == use.base and giver.line < each.line < following.first for each in body.dereferences)
+    ):
         return None
     edit = insert_before(place.path, place.text, following.first, branch(following.indent, f"!{use.base}", leave))
     kind: Kind = "root-cause" if allocates else "symptom"
