@@ -1,17 +1,24 @@
-"""A small kernel tree, a log that fits it, and a client of a real server process."""
+"""A small kernel tree, logs that fit it, a client of a real server process, and what the server talks to."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
+import importlib.util
+import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_lsp
 from lsprotocol import types
 from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
+
+from kernfix.verify import wire
 
 FOX_C = """\
 // Our own driver; the crash log below is written to fit it.
@@ -118,6 +125,7 @@ class Editor:
 
     def __init__(self, client: LanguageClient) -> None:
         self.client = client
+        self.server: types.InitializeResult
         self.answers: list[str | None] = []
         self.questions: list[str] = []
 
@@ -148,7 +156,7 @@ class Editor:
     async def until(self, condition: Callable[[], Any]) -> Any:
         """Wait until the condition holds; gives its value."""
         async with asyncio.timeout(PATIENCE):
-            while not (value := condition()):
+            while not (value := condition()):  # noqa: ASYNC110 - what is waited for happens in another process
                 await asyncio.sleep(0.02)
         return value
 
@@ -222,15 +230,14 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         folders: tuple[Path, ...] = (),
         env: dict[str, str] | None = None,
     ) -> Editor:
-        import os
-
         config = ClientServerConfig(server_command=COMMAND, server_env={**os.environ, **(env or {})})
         client = await config.start()
         assert isinstance(client, LanguageClient)
         clients.append(client)
         client.set_configuration({"kernfix": kernfix or {}})
+        tell_actions_from_commands(client)
         editor = Editor(client)
-        await client.initialize_session(
+        editor.server = await client.initialize_session(
             types.InitializeParams(
                 capabilities=capabilities(name),
                 initialization_options=options,
@@ -245,13 +252,24 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         await client.stop()
 
 
+def tell_actions_from_commands(client: LanguageClient) -> None:
+    """lsprotocol 2025.0.0 takes a code action that has a command for a bare command, and loses the rest of it."""
+    converter = client.protocol._converter
+
+    def either(value: Any, _: Any) -> types.Command | types.CodeAction:
+        kind = types.Command if isinstance(value.get("command"), str) else types.CodeAction
+        return converter.structure(value, kind)
+
+    converter.register_structure_hook(types.Command | types.CodeAction, either)
+
+
 @pytest.fixture
 def kernel(tmp_path: Path) -> Path:
     """A folder that is a kernel tree as far as kernfix can tell, with one driver."""
     root = tmp_path / "linux"
     files = {
         "Makefile": "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 0\nEXTRAVERSION =\n",
-        "Kconfig": "mainmenu \"Test\"\n",
+        "Kconfig": 'mainmenu "Test"\n',
         "kernel/fork.c": "int fork_init(void)\n{\n\treturn 0;\n}\n",
         "drivers/misc/fox.c": FOX_C,
     }
@@ -276,3 +294,121 @@ def null_log() -> str:
 @pytest.fixture
 def kasan_log() -> str:
     return KASAN_LOG
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[..., Any]]:
+    """Starts a chat-completions endpoint that does what its steps say; see ``tests/fix/scripted_llm.py``."""
+    path = Path(__file__).parents[1] / "fix" / "scripted_llm.py"
+    spec = importlib.util.spec_from_file_location("scripted_llm_for_lsp", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with contextlib.ExitStack() as stack:
+
+        def begin(*script: dict[str, Any]) -> Any:
+            return stack.enter_context(serving(module.ScriptedLLM(list(script))))
+
+        yield begin
+
+
+@pytest.fixture
+def runner() -> Iterator[FakeRunner]:
+    """A runner that accepts every job and answers with `judgement`, or runs until it is cancelled when that is None."""
+    with serving(FakeRunner()) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving(server: Any) -> Iterator[Any]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class FakeRunner(ThreadingHTTPServer):
+    """The calls of ``/v1`` that a verification makes. It judges nothing: this is for what the editor does with a judgement."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _RunnerHandler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.blobs: dict[str, bytes] = {}
+        self.jobs: list[wire.JobRequest] = []
+        self.tokens: set[str | None] = set()
+        self.judgement: wire.Judgement | None = None
+        self.following = threading.Event()
+        self.cancelled = threading.Event()
+
+    def job(self, state: wire.JobState) -> wire.Job:
+        return wire.Job(id="1", state=state, created=0.0, updated=0.0, judgement=self.judgement)
+
+    def events(self) -> Iterator[wire.Event]:
+        yield wire.Event(id=1, kind="stage", stage="build")
+        yield wire.Event(id=2, kind="progress", stage="build", done=3, total=7)
+        self.following.set()
+        if self.judgement is None:
+            self.cancelled.wait(PATIENCE)
+            yield wire.Event(id=3, kind="state", job=self.job(wire.JobState.CANCELLED))
+        else:
+            yield wire.Event(id=3, kind="state", job=self.job(wire.JobState.DONE))
+
+
+class _RunnerHandler(BaseHTTPRequestHandler):
+    server: FakeRunner
+
+    def do_HEAD(self) -> None:
+        self._answer(200 if self.path.rsplit("/", 1)[1] in self.server.blobs else 404)
+
+    def do_PUT(self) -> None:
+        body, digest = self._body(), self.path.rsplit("/", 1)[1]
+        if hashlib.sha256(body).hexdigest() != digest:
+            return self._answer(422)
+        self.server.blobs[digest] = body
+        return self._answer(201)
+
+    def do_POST(self) -> None:
+        self.server.tokens.add(self.headers.get("Authorization"))
+        if self.path.endswith("/cancel"):
+            self.server.cancelled.set()
+            return self._answer(200, self.server.job(wire.JobState.CANCELLED))
+        self.server.jobs.append(wire.JobRequest.model_validate_json(self._body()))
+        return self._answer(202, self.server.job(wire.JobState.QUEUED))
+
+    def do_GET(self) -> None:
+        if not self.path.endswith("/events"):
+            return self._answer(200, self.server.job(wire.JobState.DONE))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for event in self.server.events():
+            self.wfile.write(f"id: {event.id}\ndata: {event.model_dump_json()}\n\n".encode())
+            self.wfile.flush()
+        return None
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers["Content-Length"]))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def _answer(self, status: int, document: wire.Wire | None = None) -> None:
+        body = document.model_dump_json().encode() if document else b""
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass

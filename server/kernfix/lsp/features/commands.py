@@ -50,7 +50,7 @@ async def target(server: KernfixServer, command: str, arguments: Sequence[object
     if log is None or analysis is None:
         raise Refused(f"{given['uri']} is not an open crash log; open it with the language kernel-crash.")
     index = given.get("crash", 0)
-    if not isinstance(index, int) or not 0 <= index < len(analysis.crashes):
+    if type(index) is not int or not 0 <= index < len(analysis.crashes):
         raise Refused(f"There is no crash number {index!r}: the log has {len(analysis.crashes)}, counted from 0.")
     if analysis.tree is None or analysis.root is None:
         raise Refused(analysis.unlocated)
