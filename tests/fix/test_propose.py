@@ -111,7 +111,8 @@ def test_several_answers_are_asked_for_with_different_seeds(case: Case, scripted
     server = scripted(answer())
     proposals = case.ask("llm", server.base_url, n=3)
     assert len(proposals.candidates) == 1
-    assert proposals.candidates[0].sources == ("llm",) * 3
+    assert proposals.candidates[0].sources == ("llm",)
+    assert len(case.seen) == 1
     assert sorted((each["seed"], each["temperature"]) for each in server.requests) == [(0, 0), (1, 0.7), (2, 0.7)]
     assert len({json.dumps(each["messages"]) for each in server.requests}) == 1
 

@@ -58,7 +58,7 @@ class Candidate:
     """A proposed fix with its diff and the checks it went through, cheapest first.
 
     `id` is a short hash of the diff, so the same fix proposed twice has one id. `diff` is a unified diff with ``a/`` and ``b/``, empty when
-    the edits do not apply. `sources` are all that proposed it, the first being `draft`'s own.
+    the edits do not apply. `sources` are all the sides that proposed it, `draft`'s own first.
     """
 
     id: str

@@ -34,7 +34,7 @@ async def propose(
 ) -> Proposals:
     """Candidates for a crash, checked and ranked.
 
-    `n` is how many answers the model is asked for. `on_candidate` sees each candidate as it comes, and once more when another source
+    `n` is how many answers the model is asked for. `on_candidate` sees each candidate as it comes, and once more when the other source
     proposes the same. Nothing is sent anywhere unless `provider` is ``llm`` or ``all`` and `llm` names an endpoint.
     """
     collected = _Collected(on_candidate)
@@ -48,7 +48,7 @@ async def propose(
 
 
 def rank(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """Best first: passed its checks, at the root cause, without a sign of papering over, proposed by several, small."""
+    """Best first: passed its checks, at the root cause, without a sign of papering over, proposed from several sides, small."""
     return tuple(sorted(candidates, key=_rank))
 
 
@@ -72,8 +72,10 @@ class _Collected:
     problems: list[str] = field(default_factory=list)
 
     def add(self, candidate: Candidate) -> None:
-        """Keep it, joined with the same fix from elsewhere, and tell."""
+        """Keep it, joined with the same fix from elsewhere, and tell what is new."""
         known = self.candidates.get(candidate.id)
+        if known and candidate.draft.source in known.sources:
+            return
         if known:
             candidate = replace(known, sources=(*known.sources, *candidate.sources))
         self.candidates[candidate.id] = candidate
