@@ -69,10 +69,10 @@ def test_it_is_bounded() -> None:
     )
 
 
-@pytest.mark.parametrize("sent", ["a\x1b[2Jb", "a\u202eb", "a\u200bb", "a\x00b", "a\U000e0062b", "a\u2066b"])
+@pytest.mark.parametrize("sent", ["Q\x1b[2JZ", "Q\u202eZ", "Q\u200bZ", "Q\x00Z", "Q\U000e0062Z", "Q\u2066Z"])
 def test_hidden_characters_are_taken_out(sent: str) -> None:
     text = user(build(crash(f"WARNING in {sent}", None, sent), sent))
-    assert text.count("ab") == 3
+    assert text.count("QZ") == 3
     assert sent not in text
 
 
