@@ -1,9 +1,13 @@
-"""Every test runs offline: only loopback and local sockets can be connected to."""
+"""What all tests share: no network but loopback, and the one real kernel."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
+import shutil
 import socket
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +39,28 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     for name in ("KERNFIX_LLM_BASE_URL", "KERNFIX_LLM_MODEL", "KERNFIX_LLM_API_KEY"):
         monkeypatch.delenv(name, raising=False)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The one real kernel that all tests share: the demo's tree, with its bug, config and reproducer."""
+
+    tree: Path
+    config: bytes
+    reproducer: bytes
+
+
+@pytest.fixture(scope="session")
+def kernel() -> Kernel:
+    """Prepared once and kept in the user's cache, as the kernels built from it are."""
+    from kernfix.case.demo.tree import TARBALL, material, prepare_tree
+    from kernfix.runner.app import NEEDED
+
+    missing = [name for name in (*NEEDED, "flex", "bison", "bc") if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"a real kernel cannot be built and booted here: {', '.join(missing)} missing")
+    if not TARBALL.is_file():
+        pytest.skip(f"a real kernel cannot be built here: {TARBALL} is missing (package linux-source-6.12)")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kernfix" / "demo"
+    tree, _ = prepare_tree(TARBALL, cache, seeded=True)
+    return Kernel(tree.root, (material() / "config").read_bytes(), (material() / "repro.c").read_bytes())

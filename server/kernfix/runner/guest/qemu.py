@@ -19,9 +19,12 @@ from kernfix.verify.judge import Outcome, Run
 CONSOLE_LIMIT = 64 << 20
 """Bytes of console text that one run may print; a guest that prints more is stopped."""
 
-# Every oops and warning ends the run at once (-no-reboot turns the reboot into QEMU's end); no ACPI interrupt routing and no PCI, since
-# nothing here needs them and the boot is a third quicker.
-CMDLINE = "console=ttyS0 panic=-1 oops=panic panic_on_warn=1 hung_task_panic=1 softlockup_panic=1 acpi=noirq pci=off tsc=reliable"
+# The early console shows a crash that comes before the real one. Every oops and warning ends the run at once (-no-reboot turns the reboot
+# into QEMU's end). No ACPI interrupt routing and no PCI: nothing here needs them, and the boot is a third quicker.
+CMDLINE = (
+    "console=ttyS0 earlycon=uart8250,io,0x3f8 panic=-1 oops=panic panic_on_warn=1 hung_task_panic=1 softlockup_panic=1"
+    " acpi=noirq pci=off tsc=reliable"
+)
 
 
 @dataclass(frozen=True, slots=True)

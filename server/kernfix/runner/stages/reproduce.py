@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import struct
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,9 @@ from kernfix.runner.state import State
 from kernfix.verify.judge import Run
 from kernfix.verify.wire import JobRequest, Reproducer
 
-STATIC_ELF = b"\x7fELF"
+ELF64_LITTLE_ENDIAN = b"\x7fELF\x02\x01"
+X86_64, INTERPRETER = 62, 3
+"""e_machine and p_type of the System V ABI: the guest's processor, and a program header that names a dynamic linker."""
 
 
 async def prepare(reproducer: Reproducer, state: State) -> tuple[Path, bool]:
@@ -29,13 +32,15 @@ async def prepare(reproducer: Reproducer, state: State) -> tuple[Path, bool]:
         raise RunnerFault("busybox is not installed on the runner's machine; `kernfix doctor` says how to get it")
     content = Blobs(state.blobs).read(reproducer.blob)
     shell = _read(busybox)
+    if not is_static(shell):
+        raise RunnerFault(f"{busybox} is linked dynamically; guests need the package busybox-static")
     words = b"\0".join((reproducer.kind.encode(), reproducer.blob.encode(), hashlib.sha256(shell).digest(), INIT))
     target = state.reproducers / f"{hashlib.sha256(words).hexdigest()[:24]}.cpio"
     if target.is_file():
         return target, True
     program = await _compile(content, state) if reproducer.kind == "c" else content
-    if not program.startswith(STATIC_ELF):
-        raise BadRequest("the reproducer is not an ELF program")
+    if not is_static(program):
+        raise BadRequest("the reproducer is not a statically linked x86-64 program")
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     partial.write_bytes(ramdisk(shell, program))
     partial.replace(target)
@@ -60,6 +65,17 @@ async def run_once(
     )
     chosen = await accel.choose(guest, state)
     return await run_guest(replace(guest, accel=chosen), state.cache)
+
+
+def is_static(program: bytes) -> bool:
+    """Whether this is an x86-64 ELF program without a dynamic linker, which a guest without libraries can run."""
+    if len(program) < 64 or not program.startswith(ELF64_LITTLE_ENDIAN):
+        return False
+    machine = struct.unpack_from("<H", program, 18)[0]
+    table, size, count = (*struct.unpack_from("<Q", program, 32), *struct.unpack_from("<HH", program, 54))
+    if machine != X86_64 or table + size * count > len(program):
+        return False
+    return all(struct.unpack_from("<I", program, table + size * number)[0] != INTERPRETER for number in range(count))
 
 
 def _read(path: str) -> bytes:
