@@ -13,8 +13,8 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -64,12 +64,22 @@ class VerifyRequest:
 
 async def verify(request: VerifyRequest, on_event: Callable[[Event], None]) -> Judgement:
     """The judgement. Cancelling the task cancels the job; VerifyUnavailable says in one sentence why there is none."""
+    return (await verify_each(request, {"": request.patch}, on_event))[""]
+
+
+async def verify_each(
+    request: VerifyRequest, patches: Mapping[str, str | None], on_event: Callable[[Event], None]
+) -> dict[str, Judgement]:
+    """A judgement for each of several patches by name, one after the other on one runner; otherwise as `verify`."""
     tree, reason = open_tree(request.tree)
     if tree is None:
         raise VerifyRefused(reason)
     try:
         async with connect(request.runner, request.token) as (client, is_local):
-            return judgement_of(await run_job(request, tree, client, is_local, on_event))
+            return {
+                name: judgement_of(await run_job(replace(request, patch=patch), tree, client, is_local, on_event))
+                for name, patch in patches.items()
+            }
     except RunnerError as error:
         raise VerifyUnavailable(str(error)) from None
 

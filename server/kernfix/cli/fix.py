@@ -14,12 +14,14 @@ from typing import Any
 from kernfix.case.fix import suggest, to_json
 from kernfix.cli.exits import GOOD, NO, BadInput, Unavailable
 from kernfix.cli.input import read_bytes
-from kernfix.cli.verify import add_job_arguments
+from kernfix.cli.progress import Progress
+from kernfix.cli.verify import add_job_arguments, job_request, judge
 from kernfix.crash import Crash, decode, parse
 from kernfix.fix.llm import LLMSettings, load_settings
 from kernfix.fix.llm.untrusted import clean, clean_line
 from kernfix.fix.model import Candidate, Proposals, Usage
 from kernfix.source import Symbols, Tree, open_symbols, open_tree
+from kernfix.verify.wire import Verdict
 
 Verdicts = Mapping[str, Mapping[str, Any]]
 """Candidate id → the judgement's document."""
@@ -54,6 +56,7 @@ def _count(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Propose fixes; the answer is good when one passes its checks."""
+    _check_verify(args)
     crash = _crash(args.file)
     tree = _tree(args.tree)
     symbols = _symbols(args.vmlinux)
@@ -69,7 +72,14 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"candidates": candidates}))
     else:
         print(summary(crash, proposals, verdicts))
-    return GOOD if any(candidate.ok for candidate in proposals.candidates) else NO
+    return GOOD if _is_good(proposals, verdicts) else NO
+
+
+def _is_good(proposals: Proposals, verdicts: Verdicts) -> bool:
+    """A candidate that is verified must be found to fix the crash; otherwise its checks are what counts."""
+    if verdicts:
+        return any(verdict["verdict"] == Verdict.FIXED for verdict in verdicts.values())
+    return any(candidate.ok for candidate in proposals.candidates)
 
 
 def _crash(name: str) -> Crash:
@@ -123,9 +133,21 @@ def _say(text: str) -> None:
 
 def _verdicts(args: argparse.Namespace, crash: Crash, proposals: Proposals) -> Verdicts:
     """A verdict for each candidate that passed its checks, where one was asked for."""
-    if not args.verify:
+    patches = {candidate.id: candidate.diff for candidate in proposals.candidates if candidate.ok}
+    if not args.verify or not patches:
         return {}
-    raise Unavailable("--verify is not connected yet; save a diff and use `kernfix verify --patch`.")
+    request = job_request(args, None, tuple(sorted(crash.titles)))
+    with Progress() as progress:
+        return {id: judgement.model_dump(mode="json") for id, judgement in judge(request, patches, progress).items()}
+
+
+def _check_verify(args: argparse.Namespace) -> None:
+    """Say what --verify lacks before anything is proposed, not after."""
+    lacking = [f"--{name}" for name in ("repro", "config") if args.verify and getattr(args, name) is None]
+    if lacking:
+        raise BadInput(f"--verify needs {' and '.join(lacking)} as well.")
+    for name in (args.repro, args.config) if args.verify else ():
+        read_bytes(name)
 
 
 def summary(crash: Crash, proposals: Proposals, verdicts: Verdicts) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
-from kernfix.case.verify import VerifyRefused, VerifyRequest, VerifyUnavailable, verify
+from kernfix.case.verify import VerifyRefused, VerifyRequest, VerifyUnavailable, verify_each
 from kernfix.cli.exits import GOOD, INFRASTRUCTURE, NO, BadInput, Unavailable
 from kernfix.cli.input import read_bytes
 from kernfix.cli.progress import Progress
@@ -58,10 +59,10 @@ def job_request(args: argparse.Namespace, patch: str | None, titles: tuple[str, 
     )
 
 
-def judge(request: VerifyRequest, progress: Progress) -> Judgement:
-    """Verify, showing progress; failures become those of the command line."""
+def judge(request: VerifyRequest, patches: Mapping[str, str | None], progress: Progress) -> dict[str, Judgement]:
+    """Verify each patch, showing progress; failures become those of the command line."""
     try:
-        return asyncio.run(verify(request, progress.event))
+        return asyncio.run(verify_each(request, patches, progress.event))
     except VerifyRefused as refused:
         raise BadInput(str(refused)) from None
     except VerifyUnavailable as unavailable:
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     patch = decode(read_bytes(args.patch)) if args.patch else None
     request = job_request(args, patch, tuple(sorted(crashes[0].titles)))
     with Progress() as progress:
-        judgement = judge(request, progress)
+        judgement = judge(request, {"": request.patch}, progress)[""]
     print(judgement.model_dump_json() if args.json else summary(judgement))
     return exit_code(judgement.verdict, is_patch=request.patch is not None or judgement.patched.runs > 0)
 
