@@ -18,7 +18,7 @@ from kernfix.case.fix import to_json
 from kernfix.case.locate import LocatedLog, located_json
 from kernfix.case.verify import VerifyRefused, VerifyUnavailable
 from kernfix.cli.exits import GOOD, NO, BadInput, Unavailable
-from kernfix.cli.locate import _text as located_lines
+from kernfix.cli.locate import lines
 from kernfix.cli.progress import Progress
 from kernfix.cli.verify import summary as verdict_summary
 from kernfix.fix.llm import load_settings
@@ -96,7 +96,7 @@ def document(result: DemoResult) -> dict[str, object]:
 
 
 def _crash(located: LocatedLog) -> str:
-    return f"\nThe kernel crashed. Where that is in the tree:\n\n{chr(10).join(located_lines(located))}\n"
+    return "\n".join(["", "The kernel crashed. Where that is in the tree:", "", *lines(located), ""])
 
 
 def _candidate(candidate: Candidate) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kernfix.case.locate import LocatedLog, locate_log, located_json
 from kernfix.cli.exits import GOOD, NO, BadInput
-from kernfix.cli.input import read_bytes
-from kernfix.crash import Crash, Frame, decode, parse
+from kernfix.cli.parse import read_log
+from kernfix.crash import Crash, Frame, is_machinery
 from kernfix.source import Located, Location, Tree
 
 
@@ -26,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the crashes with their code; the answer is no when there is no crash."""
-    log = parse(decode(read_bytes(args.file)))
+    log = read_log(args.file)
     with _note("searching the tree …"):
         located, problem = locate_log(log, args.tree, args.vmlinux)
     if located is None:
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         document = {"schema": "kernfix.crash/1", "files": [{"file": args.file, "crashes": located_json(located)}]}
         print(json.dumps(document))
     else:
-        print("\n".join(_text(located)) or f"no crash in {args.file}")
+        print("\n".join(lines(located)) or f"no crash in {args.file}")
     return GOOD if log.crashes else NO
 
 
@@ -50,7 +51,8 @@ def _note(text: str) -> Iterator[None]:
         print("\r\033[K" if shown else "", end="", file=sys.stderr, flush=True)
 
 
-def _text(located: LocatedLog) -> Iterator[str]:
+def lines(located: LocatedLog) -> Iterator[str]:
+    """The located crashes for people: each stack that matters, with the machinery of reports and the unwinder's guesses counted."""
     for number, (crash, where) in enumerate(zip(located.log.crashes, located.crashes, strict=True)):
         if number:
             yield ""
@@ -62,17 +64,38 @@ def _crash_text(crash: Crash, where: Located, tree: Tree) -> Iterator[str]:
     if where.site:
         yield f"  at {_place(where.site)}"
         yield f"       {_source(where.site, tree)}"
+    hidden = 0
     for stack, places in zip(crash.stacks, where.stacks, strict=True):
+        if stack.kind == "other":
+            hidden += 1
+            continue
         task = f" ({stack.task}, pid {stack.pid})" if stack.task else ""
         yield f"  {stack.kind}{_plain(task)}"
-        for number, (frame, location) in enumerate(zip(stack.frames, places.locations, strict=True)):
-            yield from _frame_text(number, frame, location, tree)
+        yield from _stack_text(stack.frames, places.locations, tree)
+    if hidden:
+        yield f"  … {hidden} more stack{'s' if hidden > 1 else ''} (the panic, other tasks); --json has them"
     for problem in where.problems:
         yield f"  note: {_plain(problem)}"
 
 
+def _stack_text(frames: Sequence[Frame], locations: Sequence[Location | None], tree: Tree) -> Iterator[str]:
+    entries = list(enumerate(zip(frames, locations, strict=True)))
+    for folded, group in itertools.groupby(entries, key=lambda entry: _is_noise(entry[1][0])):
+        together = list(group)
+        if folded:
+            yield f"    … {len(together)} more"
+            continue
+        for number, (frame, location) in together:
+            yield from _frame_text(number, frame, location, tree)
+
+
+def _is_noise(frame: Frame) -> bool:
+    return not frame.reliable or is_machinery(frame.function)
+
+
 def _frame_text(number: int, frame: Frame, location: Location | None, tree: Tree) -> Iterator[str]:
-    name = f"{'' if frame.reliable else '? '}{_plain(frame.function)}"
+    inlined = location is not None and location.inlined_by
+    name = _plain(location.function or frame.function if location and inlined else frame.function)
     if location is None:
         yield f"    #{number} {name}  not found"
         return
