@@ -12,15 +12,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import httpx
+from pydantic import ValidationError
 
-from kernfix.verify.wire import ENDED, Artifacts, Event, Job, JobRequest
+from kernfix.verify.wire import ENDED, Artifacts, Event, Job, JobRequest, Wire
 
 CHUNK = 1 << 20
+RETRIES = 5
+"""How often in a row a lost event stream is asked for again."""
+RETRY_SECONDS = 0.2
+"""Half of the wait before the first time; each further one is twice as long, up to 5 s."""
+
+Message = TypeVar("Message", bound=Wire)
 
 
 class RunnerError(Exception):
@@ -39,7 +48,7 @@ class RunnerClient:
     """Talks to one runner. Redirects and proxies of the environment are not followed: the token goes to the named host alone."""
 
     def __init__(self, url: str, token: str | None = None, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"Authorization": f"Bearer {_checked(token)}"} if token else {}
         timeout = httpx.Timeout(30.0, connect=5.0)
         try:
             self._http = httpx.AsyncClient(
@@ -77,19 +86,19 @@ class RunnerClient:
         """Submit a job; the same idempotency `key` never starts a second one."""
         body = request.model_dump_json()
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-        return Job.model_validate_json((await self._call("POST", "/v1/jobs", content=body, headers=headers)).content)
+        return _read(Job, await self._call("POST", "/v1/jobs", content=body, headers=headers))
 
     async def job(self, id: str) -> Job:
         """The job as it stands."""
-        return Job.model_validate_json((await self._call("GET", f"/v1/jobs/{id}")).content)
+        return _read(Job, await self._call("GET", f"/v1/jobs/{id}"))
 
     async def cancel(self, id: str) -> Job:
         """Stop the job and kill its children."""
-        return Job.model_validate_json((await self._call("POST", f"/v1/jobs/{id}/cancel")).content)
+        return _read(Job, await self._call("POST", f"/v1/jobs/{id}/cancel"))
 
     async def artifacts(self, id: str) -> Artifacts:
         """What the job left behind."""
-        return Artifacts.model_validate_json((await self._call("GET", f"/v1/jobs/{id}/artifacts")).content)
+        return _read(Artifacts, await self._call("GET", f"/v1/jobs/{id}/artifacts"))
 
     async def artifact(self, id: str, name: str) -> bytes:
         """The content of one artifact."""
@@ -98,28 +107,36 @@ class RunnerClient:
     async def events(self, id: str) -> AsyncIterator[Event]:
         """The job's events from the first to the last; a lost connection is taken up again where it broke."""
         last, failures = 0, 0
-        while True:
+        while failures <= RETRIES:
+            why = "it ended the job's events too early"
             try:
-                async for event in self._stream(id, last):
-                    last, failures = event.id, 0
-                    yield event
-                    if event.kind == "state" and event.job and event.job.state in ENDED:
-                        return
+                async with aclosing(self._stream(id, last)) as stream:
+                    async for event in stream:
+                        failures = 0
+                        if event is None:
+                            continue
+                        last = event.id
+                        yield event
+                        if event.kind == "state" and event.job and event.job.state in ENDED:
+                            return
             except (httpx.TransportError, httpx.StreamError) as error:
-                failures += 1
-                if failures > 5:
-                    raise RunnerUnreachable(f"the runner at {self._url} went away: {_say(error)}.") from None
-            await asyncio.sleep(min(0.2 * 2**failures, 5))
+                why = _say(error)
+            failures += 1
+            await asyncio.sleep(min(RETRY_SECONDS * 2**failures, 5))
+        raise RunnerUnreachable(f"the runner at {self._url} went away: {why}.")
 
-    async def _stream(self, id: str, last: int) -> AsyncIterator[Event]:
+    async def _stream(self, id: str, last: int) -> AsyncGenerator[Event | None, None]:
+        """Events after number `last`, and None for each other line, which only says that the connection lives."""
         headers = {"Last-Event-ID": str(last), "Accept": "text/event-stream"}
         async with self._http.stream("GET", f"/v1/jobs/{id}/events", headers=headers) as response:
             if response.status_code != 200:
                 await response.aread()
                 raise _refused(response)
-            async for line in response.aiter_lines():
-                if line.startswith("data:"):
-                    yield Event.model_validate_json(line[5:])
+            rest = b""
+            async for chunk in response.aiter_bytes():
+                *lines, rest = (rest + chunk).split(b"\n")  # here only: texts may hold what Unicode calls a line's end
+                for line in lines:
+                    yield _parsed(Event, line[5:], self._url) if line.startswith(b"data:") else None
 
     async def _has(self, digest: str) -> bool:
         return (await self._call("HEAD", f"/v1/blobs/{digest}", missing_ok=True)).status_code == 200
@@ -161,6 +178,27 @@ def _refused(response: httpx.Response) -> RunnerRefused:
             f"{'.'.join(str(part) for part in item.get('loc', ()))}: {item.get('msg', '')}" for item in detail
         )
     return RunnerRefused(f"the runner answered {response.status_code}: {detail or response.reason_phrase}")
+
+
+def _checked(token: str) -> str:
+    """The token without white space around it; it is never repeated in an error's text."""
+    token = token.strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise RunnerRefused("KERNFIX_RUNNER_TOKEN holds no token; set it to one made by `kernfix runner token`.")
+    return token
+
+
+def _read(kind: type[Message], response: httpx.Response) -> Message:
+    return _parsed(kind, response.content, str(response.url.copy_with(path="/", query=None)))
+
+
+def _parsed(kind: type[Message], document: bytes, url: str) -> Message:
+    try:
+        return kind.model_validate_json(document)
+    except ValidationError:
+        raise RunnerRefused(
+            f"{url} does not answer as a kernfix runner of this version does; is the address right?"
+        ) from None
 
 
 def _say(error: Exception) -> str:

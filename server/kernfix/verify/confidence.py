@@ -38,5 +38,12 @@ def reached(crashes: int, runs: int, clean: int, confidence: float) -> float:
 
 
 def _tail(crashes: int, runs: int, share: float) -> float:
-    """P(X >= crashes) for X ~ Binomial(runs, share)."""
-    return math.fsum(math.comb(runs, i) * share**i * (1 - share) ** (runs - i) for i in range(crashes, runs + 1))
+    """P(X >= crashes) for X ~ Binomial(runs, share), 0 < share < 1; in logarithms, since a coefficient of many runs is no float."""
+    return math.fsum(
+        math.exp(_log_choose(runs, i) + i * math.log(share) + (runs - i) * math.log1p(-share))
+        for i in range(crashes, runs + 1)
+    )
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

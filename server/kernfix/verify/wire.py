@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+"""A whole object name, never ``HEAD`` or a branch: what was fetched for it is kept under it."""
 
 
 class Wire(BaseModel):
@@ -42,7 +44,7 @@ class LocalTree(Wire):
 
     kind: Literal["local"] = "local"
     path: str
-    commit: str | None = None
+    commit: Commit | None = None
 
 
 class Snapshot(Wire):
