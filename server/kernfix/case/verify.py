@@ -168,10 +168,15 @@ def judgement_of(job: Job) -> Judgement:
 
 
 def _what_is_judged(request: VerifyRequest, tree: Tree) -> tuple[str | None, str | None]:
-    """The base commit (None: the files as they stand) and the patch against it."""
-    if request.patch is not None or not git.is_git(tree):
+    """The base commit (None: the files as they stand) and the patch against it. A commit is preferred: its builds are found again."""
+    if not git.is_git(tree):
         return None, request.patch
-    return git.head(tree), git.diff_head(tree) or None
+    changes = git.diff_head(tree)
+    if changes is None:
+        raise VerifyRefused(f"git cannot say what has changed in {tree.root}; run `git status` there to see why.")
+    if request.patch is None:
+        return git.head(tree), changes or None
+    return None if changes else git.head(tree), request.patch
 
 
 async def _upload_tree(client: RunnerClient, root: Path, commit: str | None) -> Snapshot:

@@ -23,6 +23,10 @@ NEEDED = {"make": "make", "gcc": "gcc", "qemu-system-x86_64": "qemu-system-x86",
 """Programs that any job needs, with the Debian package that has each."""
 
 
+KEEP_ALIVE_SECONDS = 10
+"""A linker or a guest may be silent for minutes: a comment line shows that the connection lives."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """What the routes work on. `local_trees` allows bases that are folders of this machine: for the embedded runner alone."""
@@ -115,7 +119,7 @@ def _job_routes(app: FastAPI, service: Service, secured: list[Any]) -> None:
         return StreamingResponse(_server_sent_events(store, id, last_event_id), media_type="text/event-stream")
 
     @app.get("/v1/jobs/{id}/artifacts", dependencies=secured)
-    async def artifacts(id: str) -> Artifacts:
+    def artifacts(id: str) -> Artifacts:  # hashes files: in a thread, not on the loop
         _known(store, id)
         return Artifacts(artifacts=tuple(evidence.artifacts(service.state.artifacts(id))))
 
@@ -168,5 +172,9 @@ def _check_request(request: JobRequest, service: Service) -> None:
 
 async def _server_sent_events(store: Store, id: str, after: int) -> AsyncIterator[str]:
     """The events in the format of the WHATWG HTML standard, section 9.2 (server-sent events)."""
-    async for event in store.follow(id, after):
-        yield f"id: {event.id}\nevent: {event.kind}\ndata: {event.model_dump_json()}\n\n"
+    async for event in store.follow(id, after, tick=KEEP_ALIVE_SECONDS):
+        yield (
+            ": still here\n\n"
+            if event is None
+            else f"id: {event.id}\nevent: {event.kind}\ndata: {event.model_dump_json()}\n\n"
+        )

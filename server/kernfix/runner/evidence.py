@@ -7,17 +7,22 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from kernfix import __version__
+from kernfix.runner.blobs import Blobs
 from kernfix.verify.wire import Artifact, JobRequest, Judgement
 
 NAME = "evidence.json"
 TOOLS = (("gcc", "--version"), ("ld", "--version"), ("make", "--version"), ("qemu-system-x86_64", "--version"))
 
 
-def write_evidence(judgement: Judgement, request: JobRequest, folder: Path) -> Judgement:
-    """Write the document beside the job's artifacts; gives the judgement with the document's hash as its ``bundle``."""
-    document = {
+def write_evidence(judgement: Judgement, request: JobRequest, folder: Path, blobs: Blobs) -> Judgement:
+    """Write the document beside the job's artifacts; gives the judgement with the document's hash as its ``bundle``.
+
+    The document and the logs that it names are kept as blobs too, so that they outlive the job; kernels are not, they can be built again.
+    """
+    document: dict[str, Any] = {
         "schema": "kernfix.evidence/1",
         "kernfix": __version__,
         "tools": {command[0]: _version(command) for command in TOOLS if shutil.which(command[0])},
@@ -27,6 +32,8 @@ def write_evidence(judgement: Judgement, request: JobRequest, folder: Path) -> J
     }
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     (folder / NAME).write_text(text)
+    for name in (NAME, *(each["name"] for each in document["artifacts"] if each["name"].endswith(".log"))):
+        blobs.put((folder / name).read_bytes())
     return judgement.model_copy(update={"bundle": f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"})
 
 

@@ -79,7 +79,7 @@ async def verify(work: Work) -> Judgement:
     except RunnerFault as fault:
         judgement = Judgement(verdict=Verdict.RUNNER_ERROR, confidence=None, reason=f"{fault}.".replace("..", "."))
     judgement = judgement.model_copy(update={"stages": _sum(work.times)})
-    return write_evidence(judgement, work.request, work.state.artifacts(work.id))
+    return write_evidence(judgement, work.request, work.state.artifacts(work.id), Blobs(work.state.blobs))
 
 
 async def _climb(work: Work) -> Judgement:

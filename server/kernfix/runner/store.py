@@ -98,15 +98,21 @@ class Store:
             rows = self._db.execute(query, (id, after, limit)).fetchall()
         return [Event.model_validate_json(row[0]) for row in rows]
 
-    async def follow(self, id: str, after: int, poll: float = 0.1) -> AsyncIterator[Event]:
-        """All events after a number, as they come, until the job has ended."""
+    async def follow(
+        self, id: str, after: int, poll: float = 0.1, tick: float | None = None
+    ) -> AsyncIterator[Event | None]:
+        """All events after a number, as they come, until the job has ended; None after every `tick` seconds without one."""
+        told = time.monotonic()
         while True:
             ended = (job := self.job(id)) is None or job.state in ENDED
             for event in self.events(id, after):
-                after = event.id
+                after, told = event.id, time.monotonic()
                 yield event
             if ended and not self.events(id, after, 1):
                 return
+            if tick is not None and time.monotonic() - told > tick:
+                told = time.monotonic()
+                yield None
             await asyncio.sleep(poll)
 
     def _job(self, id: str) -> Job:

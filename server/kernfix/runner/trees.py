@@ -46,8 +46,26 @@ class WarmTree:
                     break
                 except BlockingIOError:
                     await asyncio.sleep(0.2)
+            os.utime(file.fileno())
             await asyncio.to_thread(self._mend)
             yield
+
+    def last_used(self) -> float:
+        """When the tree was last locked, in seconds since the epoch."""
+        lock = self.folder / "lock"
+        return lock.stat().st_mtime if lock.exists() else 0.0
+
+    def remove_unused(self) -> None:
+        """Delete the tree unless somebody holds it."""
+        with (self.folder / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            shutil.rmtree(self.source, ignore_errors=True)
+            for mark in ("configured", "building"):
+                (self.folder / mark).unlink(missing_ok=True)
+            shutil.rmtree(self._journal, ignore_errors=True)
 
     @contextlib.contextmanager
     def patched(self, before: Mapping[str, str | None], after: Mapping[str, str | None]) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import shlex
 import shutil
@@ -17,6 +18,7 @@ from kernfix.source.tree import open_tree
 from kernfix.verify.wire import LocalTree, Snapshot
 
 SECONDS = 1800
+KEPT_TREES = 4
 
 
 async def fetch(base: LocalTree | Snapshot, config: str, compiler: str, state: State) -> tuple[WarmTree, bool]:
@@ -27,7 +29,15 @@ async def fetch(base: LocalTree | Snapshot, config: str, compiler: str, state: S
         if tree.filled:
             return tree, True
         await _fill(base, tree, state)
+    await asyncio.to_thread(_forget_old, state)
     return tree, False
+
+
+def _forget_old(state: State) -> None:
+    """Remove the warm trees used longest ago, beyond the few that are kept: each is gigabytes, and every edited base makes one."""
+    trees = [WarmTree(folder) for folder in state.trees.iterdir()]
+    for tree in sorted(trees, key=WarmTree.last_used, reverse=True)[KEPT_TREES:]:
+        tree.remove_unused()
 
 
 def _identity(base: LocalTree | Snapshot) -> str:
