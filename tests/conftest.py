@@ -51,7 +51,7 @@ class Kernel:
 
 
 @pytest.fixture(scope="session")
-def kernel() -> Kernel:
+def real_kernel() -> Kernel:
     """Prepared once and kept in the user's cache, as the kernels built from it are."""
     from kernfix.case.demo.tree import TARBALL, material, prepare_tree
     from kernfix.runner.app import NEEDED
