@@ -99,6 +99,22 @@ async def test_incremental_changes(start: Any, kernel: Path, null_log: str, name
     await editor.marks(uri, 0)
 
 
+async def test_saved_code_is_located_again(start: Any, kernel: Path, fox_c: str) -> None:
+    log = (
+        "[ 1.0] BUG: kernel NULL pointer dereference, address: 0000000000000000\n[ 1.0] RIP: 0010:fox_tail+0x2a/0x60\n"
+    )
+    editor = await start()
+    source = kernel / "drivers/misc/fox.c"
+    uri = editor.open(kernel / "console.crash", log)
+    (mark,) = await editor.marks(fox_c, 1)
+    assert mark.range.start.line == 14
+    source.write_text("/* one more line */\n" + source.read_text(encoding="utf-8"), encoding="utf-8")
+    saved = types.DidSaveTextDocumentParams(text_document=types.TextDocumentIdentifier(uri=fox_c))
+    editor.client.text_document_did_save(saved)
+    await editor.until(lambda: [m.range.start.line for m in editor.client.diagnostics[fox_c]] == [15])
+    assert len(await editor.links(uri)) == 1
+
+
 async def test_fast_typing_ends_in_the_last_state(start: Any, kernel: Path, null_log: str) -> None:
     editor = await start()
     uri = editor.open(kernel / "console.crash", null_log)

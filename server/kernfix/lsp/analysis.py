@@ -52,6 +52,12 @@ class Analysis:
                         index, stack, number, frame, locations[number] if number < len(locations) else None
                     )
 
+    def is_at(self, path: Path) -> bool:
+        """Whether something of the log was located in that file."""
+        return self.root is not None and any(
+            placed.location and self.root / placed.location.path == path for placed in self.frames()
+        )
+
     def frame_at(self, line: int, character: int) -> PlacedFrame | None:
         """The frame under a character of the log; anywhere else on a frame's line counts for it too."""
         there = [placed for placed in self.frames() if placed.frame.span.line == line]

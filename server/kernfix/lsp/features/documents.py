@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import unquote
 
 from lsprotocol import types
+from pygls import uris
 
 from kernfix.lsp.logs import DEBOUNCE_SECONDS, OpenLog
 from kernfix.lsp.session import LANGUAGE, KernfixServer
@@ -28,9 +31,10 @@ def did_change(server: KernfixServer, params: types.DidChangeTextDocumentParams)
 
 
 def did_save(server: KernfixServer, params: types.DidSaveTextDocumentParams) -> None:
-    """A saved source file may have moved the code: locate again. A saved log is what it was before."""
-    if server.log(params.text_document.uri) is None:
-        _again(server)
+    """Code that a crash is in may have moved: locate again. A saved log is what it was before."""
+    path = uris.to_fs_path(params.text_document.uri)
+    if path:
+        _again(server, lambda log: log.analysis is not None and log.analysis.is_at(Path(path)))
 
 
 def did_close(server: KernfixServer, params: types.DidCloseTextDocumentParams) -> None:
@@ -52,7 +56,7 @@ def did_change_folders(server: KernfixServer, _params: types.DidChangeWorkspaceF
     _again(server)
 
 
-def _again(server: KernfixServer) -> None:
+def _again(server: KernfixServer, concerned: Callable[[OpenLog], bool] = lambda log: True) -> None:
     for uri, log in server.logs.items():
-        if document := server.document(uri):
+        if (document := server.document(uri)) and concerned(log):
             log.update(document.text, DEBOUNCE_SECONDS)
