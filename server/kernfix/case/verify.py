@@ -13,10 +13,13 @@ import os
 import secrets
 import sys
 import tempfile
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
+
+from pydantic import ValidationError
 
 from kernfix.source import git
 from kernfix.source.archive import archive_command
@@ -24,7 +27,7 @@ from kernfix.source.tree import Tree, open_tree
 from kernfix.verify.client import RunnerClient, RunnerError
 from kernfix.verify.wire import Event, Job, JobRequest, JobState, Judgement, Limits, LocalTree, Reproducer, Snapshot
 
-START_SECONDS = 60
+START_SECONDS, STOP_SECONDS = 60, 10
 
 
 class VerifyUnavailable(Exception):
@@ -99,7 +102,8 @@ async def connect(url: str | None, token: str | None) -> AsyncIterator[tuple[Run
 async def _embedded() -> AsyncIterator[dict[str, str]]:
     """An embedded runner; it ends when the pipe to its standard input closes, which also happens if this process is killed."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "kernfix", "runner", "serve", "--embedded", "--port", "0"),
+        # -P: the present folder is likely a kernel tree, and no module of ours is to be found in it.
+        *(sys.executable, "-P", "-m", "kernfix", "runner", "serve", "--embedded", "--port", "0"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -110,23 +114,29 @@ async def _embedded() -> AsyncIterator[dict[str, str]]:
     assert process.stderr is not None
     complaints = asyncio.create_task(process.stderr.read())
     try:
-        async with asyncio.timeout(START_SECONDS):
-            line = await process.stdout.readline()
-        if not line:
-            said = (await complaints).decode("utf-8", "replace").strip().splitlines()
-            raise VerifyUnavailable(f"the embedded runner did not start: {said[-1] if said else 'it said nothing'}")
-        yield json.loads(line)
-    except TimeoutError:
-        raise VerifyUnavailable(f"the embedded runner did not start within {START_SECONDS} s.") from None
+        yield await _ready(process.stdout, complaints)
     finally:
         process.stdin.close()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(STOP_SECONDS):
                 await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()
         complaints.cancel()
+
+
+async def _ready(output: asyncio.StreamReader, complaints: asyncio.Task[bytes]) -> dict[str, str]:
+    """The line that a runner prints when it listens: its address and the token for it."""
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            line = await output.readline()
+    except TimeoutError:
+        raise VerifyUnavailable(f"the embedded runner did not start within {START_SECONDS} s.") from None
+    if not line:
+        said = (await complaints).decode("utf-8", "replace").strip().splitlines()
+        raise VerifyUnavailable(f"the embedded runner did not start: {said[-1] if said else 'it said nothing'}")
+    return dict(json.loads(line))
 
 
 async def run_job(
@@ -135,25 +145,12 @@ async def run_job(
     """Submit one job and follow it to its end. Cancelling the task cancels the job."""
     commit, patch = await asyncio.to_thread(_what_is_judged, request, tree)
     base = LocalTree(path=str(tree.root), commit=commit) if is_local else await _upload_tree(client, tree.root, commit)
-    job = await client.submit(
-        JobRequest(
-            base=base,
-            config=await client.put_bytes(request.config),
-            reproducer=Reproducer(kind=request.reproducer_kind, blob=await client.put_bytes(request.reproducer)),
-            patch=patch,
-            titles=request.titles,
-            cmdline=request.cmdline,
-            runs=request.runs,
-            baseline_runs=request.baseline_runs,
-            confidence=request.confidence,
-            limits=request.limits,
-        ),
-        key=secrets.token_hex(16),
-    )
+    config, reproducer = await client.put_bytes(request.config), await client.put_bytes(request.reproducer)
+    job = await client.submit(_wire_request(request, base, config, reproducer, patch), key=secrets.token_hex(16))
     try:
         return await _follow(client, job, on_event)
     except asyncio.CancelledError:
-        with contextlib.suppress(RunnerError):  # it may be gone already, and the job with it
+        with contextlib.suppress(RunnerError, TimeoutError):  # it may be gone already, and the job with it
             await _cancel(client, job)
         raise
 
@@ -165,6 +162,40 @@ def judgement_of(job: Job) -> Judgement:
     if job.state is JobState.REJECTED or job.judgement is None:
         raise VerifyRefused(job.reason or "the runner ended the job without a judgement.")
     return job.judgement
+
+
+def _wire_request(
+    request: VerifyRequest, base: LocalTree | Snapshot, config: str, reproducer: str, patch: str | None
+) -> JobRequest:
+    """The job as the runner takes it; VerifyRefused when it never would."""
+    try:
+        return JobRequest(
+            base=base,
+            config=config,
+            reproducer=Reproducer(kind=request.reproducer_kind, blob=reproducer),
+            patch=_checked(patch, "patch"),
+            titles=tuple(map(_shown, request.titles)),
+            cmdline=_checked(request.cmdline, "kernel command line") or "",
+            runs=request.runs,
+            baseline_runs=request.baseline_runs,
+            confidence=request.confidence,
+            limits=request.limits,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise VerifyRefused(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+
+
+def _checked(text: str | None, what: str) -> str | None:
+    """Text that JSON can carry; bytes that were no UTF-8 when it was read (lone surrogates now) cannot be sent."""
+    if text is not None and text != _shown(text):
+        raise VerifyRefused(f"the {what} has bytes that are not UTF-8; convert it first, with iconv for instance.")
+    return text
+
+
+def _shown(text: str) -> str:
+    """With replacement characters for bytes that were no UTF-8, as the runner reads its consoles."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _what_is_judged(request: VerifyRequest, tree: Tree) -> tuple[str | None, str | None]:
@@ -182,17 +213,34 @@ def _what_is_judged(request: VerifyRequest, tree: Tree) -> tuple[str | None, str
 async def _upload_tree(client: RunnerClient, root: Path, commit: str | None) -> Snapshot:
     """The tree as a gzipped tar archive, uploaded. Equal trees give equal archives (``gzip -n``)."""
     with tempfile.NamedTemporaryFile(suffix=".tar.gz") as file:
-        archive = await asyncio.create_subprocess_exec(*archive_command(root, commit), stdout=asyncio.subprocess.PIPE)
-        assert archive.stdout is not None
-        gzip = await asyncio.create_subprocess_exec("gzip", "-1n", stdin=asyncio.subprocess.PIPE, stdout=file)
-        assert gzip.stdin is not None
-        while chunk := await archive.stdout.read(1 << 20):
-            gzip.stdin.write(chunk)
-            await gzip.stdin.drain()
-        gzip.stdin.close()
-        if await archive.wait() or await gzip.wait():
-            raise VerifyRefused(f"cannot pack the tree {root} for the runner.")
+        reason = await _pipe(archive_command(root, commit), ["gzip", "-1n"], file)
+        if reason is not None:
+            raise VerifyRefused(f"cannot pack the tree {root} for the runner: {reason}.")
         return Snapshot(blob=await client.put_file(Path(file.name)))
+
+
+async def _pipe(producer: list[str], consumer: list[str], output: IO[bytes]) -> str | None:
+    """Run two programs, the first one's output going through the second to a file; gives why it went wrong, or None."""
+    read_end, write_end = os.pipe()
+    running: list[asyncio.subprocess.Process] = []
+    try:
+        with tempfile.TemporaryFile() as errors:
+            try:
+                run = asyncio.create_subprocess_exec
+                running.append(await run(*producer, stdin=DEVNULL, stdout=write_end, stderr=errors))
+                running.append(await run(*consumer, stdin=read_end, stdout=output, stderr=errors))
+            finally:
+                os.close(read_end)
+                os.close(write_end)
+            codes = [await process.wait() for process in running]
+            errors.seek(0)
+            said = errors.read(1 << 16).decode("utf-8", "replace").strip().splitlines()
+    finally:
+        for process in running:
+            if process.returncode is None:  # cancelled meanwhile
+                process.kill()
+                await process.wait()
+    return (said[-1] if said else f"exit codes {codes}") if any(codes) else None
 
 
 async def _follow(client: RunnerClient, job: Job, on_event: Callable[[Event], None]) -> Job:
