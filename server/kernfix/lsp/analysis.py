@@ -75,12 +75,11 @@ class Analysis:
         ]
 
     def site(self, crash: int) -> Location | None:
-        """Where the crash happened: the headline's own file:line, else the first located frame of the crash's stack."""
+        """Where the crash happened: the headline's own file:line, unless that is in a helper that found out about another's fault."""
         if not self.located:
             return None
-        if self.located[crash].site:
-            return self.located[crash].site
-        return self.first_location(crash, "crash")
+        stated, blamed = self.located[crash].site, self.first_location(crash, "crash")
+        return blamed if stated is None or (blamed is not None and blamed.path != stated.path) else stated
 
     def first_location(self, crash: int, kind: StackKind) -> Location | None:
         """Where the first stack of that kind begins in earnest: at the function to blame, else the first that only this bug calls."""
