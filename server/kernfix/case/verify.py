@@ -47,7 +47,8 @@ class VerifyRequest:
     """What to verify, in the user's terms.
 
     `patch` is a unified diff against the tree as it stands; without one, the uncommitted changes of a git tree are the patch and HEAD is
-    the base. `titles` are those of the report's crash. `runner` is a URL, or None for an embedded runner.
+    the base. `titles` are those of the report's crash. `runner` is a URL, or None for an embedded runner; `token` goes to
+    that URL alone.
     """
 
     tree: Path
@@ -91,7 +92,7 @@ async def verify_each(
 async def connect(url: str | None, token: str | None) -> AsyncIterator[tuple[RunnerClient, bool]]:
     """A client of the named runner, or of an embedded one started for this block; and whether it may read this machine's folders."""
     if url is not None:
-        async with RunnerClient(url, token or os.environ.get("KERNFIX_RUNNER_TOKEN")) as client:
+        async with RunnerClient(url, token) as client:
             yield client, False
         return
     async with _embedded() as ready, RunnerClient(ready["url"], ready["token"]) as client:

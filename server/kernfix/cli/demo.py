@@ -20,6 +20,7 @@ from kernfix.case.verify import VerifyRefused, VerifyUnavailable
 from kernfix.cli.exits import GOOD, NO, BadInput, Unavailable
 from kernfix.cli.locate import lines
 from kernfix.cli.progress import Progress
+from kernfix.cli.verify import runner_token
 from kernfix.cli.verify import summary as verdict_summary
 from kernfix.fix.llm import load_settings
 from kernfix.fix.model import Candidate
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
             progress.say(
                 f"our copy, {'without' if args.no_seed else 'with'} the bug: {tree.root}{' (cached)' if cached else ''}"
             )
-            result = asyncio.run(run_demo(tree, show, llm, args.runner))
+            result = asyncio.run(run_demo(tree, show, llm, args.runner, runner_token()))
         except (DemoUnavailable, VerifyRefused) as refused:
             raise BadInput(str(refused)) from None
         except VerifyUnavailable as unavailable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,7 +57,13 @@ def job_request(args: argparse.Namespace, patch: str | None, titles: tuple[str, 
         runs=args.runs,
         confidence=args.confidence,
         runner=args.runner,
+        token=runner_token(),
     )
+
+
+def runner_token() -> str | None:
+    """The token for the runner that the command line names."""
+    return os.environ.get("KERNFIX_RUNNER_TOKEN")
 
 
 def judge(request: VerifyRequest, patches: Mapping[str, str | None], progress: Progress) -> dict[str, Judgement]:

@@ -50,7 +50,9 @@ class Show:
     candidate: Callable[[Candidate], None]
 
 
-async def run_demo(tree: Tree, show: Show, llm: LLMSettings | None = None, runner: str | None = None) -> DemoResult:
+async def run_demo(
+    tree: Tree, show: Show, llm: LLMSettings | None = None, runner: str | None = None, token: str | None = None
+) -> DemoResult:
     """Run the loop on a prepared tree. VerifyUnavailable says in one sentence why it cannot be run."""
     request = VerifyRequest(
         tree=tree.root,
@@ -59,7 +61,7 @@ async def run_demo(tree: Tree, show: Show, llm: LLMSettings | None = None, runne
         baseline_runs=3,
     )
     try:
-        async with connect(runner, None) as (client, is_local):
+        async with connect(runner, token) as (client, is_local):
             job = await run_job(request, tree, client, is_local, show.event)
             judgement = judgement_of(job)
             if not judgement.baseline.crashes:
