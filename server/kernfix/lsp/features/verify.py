@@ -44,7 +44,7 @@ async def verify(server: KernfixServer, params: types.ExecuteCommandParams) -> A
         raise Refused(str(error)) from None
     target.log.verdicts[target.key] = judgement
     target.log.publish()
-    server.say(f"{target.crash.title}: {diagnostics.say(judgement)}")
+    server.say(diagnostics.say(judgement))
     return judgement.model_dump(mode="json")
 
 
