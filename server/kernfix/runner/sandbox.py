@@ -1,9 +1,10 @@
 """What untrusted children may see and touch.
 
 A patched tree's Makefiles, the compiler run on its sources, and QEMU with a hostile guest are all run under bubblewrap where it works:
-no network, no view of other processes, the home folder and the runner's state replaced by empty ones, the rest of the machine
-read-only, and only the named folders writable. Where bubblewrap does not work, children run with the runner's own rights, and
-`sandboxed` says so, for `kernfix doctor` and ``GET /v1/workers`` to show.
+no network, no privilege even if the runner is root, no view of other processes; the home folder, the runner's state and ``/run`` (whose
+sockets command other services) replaced by empty ones, the rest of the machine read-only, and only the named folders writable. Where
+bubblewrap does not work, children run with the runner's own rights, and `sandboxed` says so, for `kernfix doctor` and
+``GET /v1/workers`` to show.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 PARENT_DIES = ["setpriv", "--pdeathsig", "KILL", "--"]
+CONFINED = [
+    *("bwrap", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+    *("--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts"),
+    *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run"),
+]
 
 
 @functools.cache
@@ -23,20 +29,7 @@ def sandboxed() -> bool:
     """Whether bubblewrap runs a program here: tried, since a kernel or a container may forbid namespaces."""
     if shutil.which("bwrap") is None:
         return False
-    trial = [
-        "bwrap",
-        "--unshare-net",
-        "--unshare-pid",
-        "--ro-bind",
-        "/",
-        "/",
-        "--proc",
-        "/proc",
-        "--dev",
-        "/dev",
-        "true",
-    ]
-    return subprocess.run(trial, capture_output=True, check=False, timeout=30).returncode == 0
+    return subprocess.run([*CONFINED, "true"], capture_output=True, check=False, timeout=30).returncode == 0
 
 
 def wrap(
@@ -54,16 +47,7 @@ def wrap(
     words = [str(word) for word in argv]
     if not sandboxed():
         return [*PARENT_DIES, *words]
-    command = [
-        "bwrap",
-        "--die-with-parent",
-        "--new-session",
-        "--unshare-net",
-        "--unshare-pid",
-        "--unshare-ipc",
-        "--unshare-uts",
-    ]
-    command += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
+    command = list(CONFINED)
     for folder in dict.fromkeys([Path("/tmp"), Path.home(), *hidden]):
         if folder.is_dir() and folder != Path("/"):
             command += ["--tmpfs", str(folder)]
