@@ -122,7 +122,7 @@ async def test_hover_on_a_headline(start: Any, kernel: Path, null_log: str) -> N
     editor = await start()
     uri = editor.open(kernel / "console.crash", null_log)
     hover = await editor.client.text_document_hover_async(types.HoverParams(**at(uri, HEADLINE, 20)))
-    assert "NULL pointer dereference in fox\\_tail" in hover.contents.value
+    assert "NULL pointer dereference in fox_tail" in hover.contents.value
     assert "`NULL-POINTER-DEREFERENCE`" in hover.contents.value
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 _RUN = re.compile(r"`+")
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&:])")
+# An underscore within a word is no markup (CommonMark 0.31, section 6.2), and function names are full of them.
+_SPECIAL = re.compile(r"([\\`*{}\[\]<>()#+\-.!|~&:]|(?<!\w)_|_(?!\w))")
 
 
 def plain(text: str) -> str:
