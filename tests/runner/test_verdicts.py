@@ -21,6 +21,7 @@ pytestmark = pytest.mark.kernel
 CORE = "kernel/events/core.c"
 TITLE = "UBSAN: array-index-out-of-bounds in perf_swevent_init"
 CHECK = "if (event_id >= PERF_COUNT_SW_MAX)"
+TOP = "if (event->attr.type != PERF_TYPE_SOFTWARE)\n\t\treturn -ENOENT;\n\n\t/*\n\t * no branch"
 BOOT = "idr_init(&pmu_idr);"
 CLEAN_REPRODUCER = b"int main(void) { return 0; }\n"
 
@@ -65,6 +66,13 @@ def test_fixed(real_kernel: Any) -> None:
     assert judgement.confidence >= 0.95
     stages = {stage.name for stage in judgement.stages}
     assert {"fetch", "apply", "build:baseline", "build:patched", "boot:patched", "reproduce:patched"} <= stages
+
+
+def test_fixed_by_papering_over_is_said(real_kernel: Any) -> None:
+    """Nothing crashes any more if nothing is done any more."""
+    leave = patch(real_kernel, TOP, f"return -ENOENT;\n\n\t{TOP}")
+    judgement = check(Verdict.FIXED, request(real_kernel, patch=leave, baseline_runs=5), "papered over")
+    assert judgement.patched.crashes == 0
 
 
 def test_same_crash(real_kernel: Any) -> None:

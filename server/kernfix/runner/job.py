@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from kernfix.patch import papering_over
 from kernfix.runner.blobs import Blobs
 from kernfix.runner.evidence import write_evidence
 from kernfix.runner.faults import RunnerFault
@@ -87,6 +88,7 @@ async def _climb(work: Work) -> Judgement:
     compiler = await build.compiler_version()
     fetched = await work.timed("fetch", lambda: _fetch(work, compiler))
     tree = WarmTree(state.trees / fetched["tree"])
+    applied: Json = {}
     if request.patch is not None:
         applied = await work.timed("apply", lambda: _apply(work, tree))
         if applied["problems"]:
@@ -104,7 +106,14 @@ async def _climb(work: Work) -> Judgement:
         failed = _failed(Verdict.BUILD_FAILED, f"The patched tree does not compile: {built['error']}")
         return failed.model_copy(update={"baseline": tally(before)})
     after = await _reproduce_patched(work, built, before)
-    return judge_patch(before, after, request.confidence)
+    return _doubt(judge_patch(before, after, request.confidence), applied["signs"])
+
+
+def _doubt(judgement: Judgement, signs: list[str]) -> Judgement:
+    """Say beside `fixed` what speaks for a crash that is only hidden: the verdict is that it is gone, never that the patch is right."""
+    if judgement.verdict is not Verdict.FIXED or not signs:
+        return judgement
+    return judgement.model_copy(update={"reason": f"{judgement.reason} It may only be papered over: {' '.join(signs)}"})
 
 
 def _failed(verdict: Verdict, reason: str) -> Judgement:
@@ -118,7 +127,7 @@ async def _fetch(work: Work, compiler: str) -> Json:
 
 async def _apply(work: Work, tree: WarmTree) -> Json:
     change = await apply.apply(work.request.patch or "", tree)
-    return {"problems": [problem.message for problem in change.problems]}
+    return {"problems": [problem.message for problem in change.problems], "signs": list(papering_over(change))}
 
 
 async def _build(work: Work, tree: WarmTree, side: Side) -> Json:
