@@ -10,4 +10,5 @@ from kernfix.runner.trees import WarmTree
 async def apply(patch: str, tree: WarmTree) -> Change:
     """The change that the patch makes; its problems say why it does not fit. Nothing is written."""
     async with tree.locked():
+        tree.require()
         return apply_diff(patch, tree.read)

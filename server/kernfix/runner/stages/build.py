@@ -9,18 +9,25 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from kernfix.patch.model import Change
 from kernfix.runner import process, sandbox
 from kernfix.runner.faults import BadRequest, RunnerFault
 from kernfix.runner.state import State
-from kernfix.runner.trees import WarmTree
+from kernfix.runner.trees import CONFIGURED, WarmTree
 
 COMPILED = re.compile(r"^\s+(?:CC|AS|HOSTCC|LD)\s+(\S+)$")
 ERROR = re.compile(r"\b(?:error|Error)\b[: ]|undefined reference|No rule to make target|multiple definition")
+FAULT = re.compile(
+    r"No space left on device|Killed signal terminated program|Cannot allocate memory|virtual memory exhausted"
+)
+"""The machine's trouble, not the source's."""
+LOG_LIMIT = 64 << 20
+"""Characters of output that are kept of one build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +68,30 @@ async def build(
 
     A tree that does not compile is an answer (`Built.error`), not a fault.
     """
-    folder = state.kernels / _key(tree, change)
-    if (folder / "vmlinux").is_file():
-        return Built(str(folder), cached=True)
-    with tempfile.TemporaryDirectory(dir=state.kernels, prefix=".partial-") as partial:
-        async with tree.locked():
-            await _configure(tree, config, state)
-            with tree.patched(change.before if change else {}, change.after if change else {}):
-                error = await _make(tree, state, seconds, tell, Path(partial) / "build.log")
-                if error is None:
-                    await asyncio.to_thread(_collect, tree, Path(partial))
-        return _keep(Path(partial), folder, error)
+    folder, after = state.kernels / _key(tree, change), change.after if change else {}
+    async with tree.locked():
+        if (folder / "vmlinux").is_file():
+            return Built(str(folder), cached=True)
+        tree.require()
+        await _complete_config(tree, config, state)
+        with tempfile.TemporaryDirectory(dir=state.kernels, prefix=".partial-") as partial, tree.patched(after):
+            log = Path(partial) / "build.log"
+            error = await _configure(tree, config, after, state, log)
+            error = error or await _make(tree, state, seconds, tell, log)
+            error = error or await asyncio.to_thread(_collect, tree, Path(partial))
+            return _keep(Path(partial), folder, error)
 
 
 def _keep(partial: Path, folder: Path, error: str | None) -> Built:
-    """A finished kernel is kept under its key; of a failed build only the log is, under a name of its own."""
+    """A finished kernel is kept under its key; of a failed build only the log is, under a name of its own.
+
+    Others may be using what was there before, so nothing is ever absent: each file is replaced, the kernel last, which says that all
+    is there.
+    """
     target = folder if error is None else folder.with_name(f"{folder.name}.failed")
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(partial, target.with_suffix(".new"), dirs_exist_ok=True)
-    target.with_suffix(".new").rename(target)
+    target.mkdir(exist_ok=True)
+    for name in ("build.log", "config", "vmlinux") if error is None else ("build.log",):
+        (partial / name).replace(target / name)
     return Built(str(target), cached=False, error=error)
 
 
@@ -89,45 +101,88 @@ def _key(tree: WarmTree, change: Change | None) -> str:
     return hashlib.sha256(words.encode()).hexdigest()[:24]
 
 
-async def _configure(tree: WarmTree, config: bytes, state: State) -> None:
-    """Put the config in place once; ``olddefconfig`` answers what it leaves open, as kernel people would."""
-    mark = tree.folder / "configured"
-    if mark.exists():
+async def _complete_config(tree: WarmTree, config: bytes, state: State) -> None:
+    """The base's whole config, made once and kept beside the tree; BadRequest when the base cannot use it."""
+    kept = tree.folder / CONFIGURED
+    if kept.exists():
         return
-    (tree.source / ".config").write_bytes(config)
+    error = await _answer_open(tree, config, state, tree.folder / "config.log")
+    if error is not None:
+        raise BadRequest(f"the config cannot be used with this tree: {error}")
+    partial = kept.with_suffix(".partial")
+    if not tree.take(".config", partial):
+        raise BadRequest("the config cannot be used with this tree: make left none")
+    partial.replace(kept)
+
+
+async def _configure(
+    tree: WarmTree, config: bytes, after: Mapping[str, str | None], state: State, log: Path
+) -> str | None:
+    """Put the config in place: the base's, whatever the build before made of it; or, when the patch changes the options themselves, one
+    that answers those too. Gives what went wrong, or None."""
+    if any(Path(path).name.startswith("Kconfig") for path in after):
+        return await _answer_open(tree, config, state, log)
+    whole = (tree.folder / CONFIGURED).read_text("utf-8", "surrogateescape")
+    if tree.read(".config") != whole:
+        tree.put(".config", whole.encode("utf-8", "surrogateescape"))
+    return None
+
+
+async def _answer_open(tree: WarmTree, config: bytes, state: State, log: Path) -> str | None:
+    """Put the config in place and have ``olddefconfig`` answer what it leaves open, as kernel people would; gives what went wrong."""
+    tree.put(".config", config)
     done = await process.run(_command(tree, state, "olddefconfig"), seconds=600, env=_environment(state))
-    if done.code:
-        raise BadRequest(f"the config cannot be used with this tree: {_last(done.tail)}")
-    mark.touch()
+    await asyncio.to_thread(log.write_text, "".join(f"{line}\n" for line in done.tail), "utf-8")
+    if _was_cut_off(done):
+        raise RunnerFault("make olddefconfig did not end by itself")
+    return next((line.strip() for line in done.tail if ERROR.search(line)), _last(done.tail)) if done.code else None
 
 
 async def _make(tree: WarmTree, state: State, seconds: float, tell: Progress, log: Path) -> str | None:
     """Run make; gives what went wrong, or None."""
-    compiled = 0
-    errors: list[str] = []
-    with log.open("w", encoding="utf-8") as file:
-
-        def take(line: str) -> None:
-            nonlocal compiled
-            file.write(line + "\n")
-            if COMPILED.match(line):
-                compiled += 1
-                tell(compiled, line.strip())
-            elif ERROR.search(line):
-                errors.append(line.strip())
-
-        with tree.building():
-            target = "vmlinux"
-            done = await process.run(
-                _command(tree, state, target), seconds=seconds, env=_environment(state), on_line=take
-            )
+    with log.open("a", encoding="utf-8") as file:
+        output = _Output(file, tell)
+        tree.begin_build()
+        command, environment = _command(tree, state, "vmlinux"), _environment(state)
+        done = await process.run(command, seconds=seconds, env=environment, on_line=output.take)
+        if not _was_cut_off(done):
+            tree.end_build()
     if done.timed_out:
         return f"the build did not end within {seconds:.0f} s"
-    if done.code < 0:
-        raise RunnerFault(f"make was killed by signal {-done.code}")
-    if done.code:
-        return errors[0] if errors else _last(done.tail)
-    return None
+    if _was_cut_off(done):
+        raise RunnerFault(f"make was killed by signal {-done.code if done.code < 0 else done.code - 128}")
+    if done.code and output.fault:
+        raise RunnerFault(f"the build failed for want of resources: {output.fault}")
+    return (output.error or _last(done.tail)) if done.code else None
+
+
+def _was_cut_off(done: process.Finished) -> bool:
+    """Whether make was killed; the sandbox reports a signal as a shell does."""
+    return done.timed_out or done.code < 0 or done.code > 128
+
+
+@dataclass(slots=True)
+class _Output:
+    """What make prints: kept in the log, counted, and searched for what went wrong first."""
+
+    log: TextIO
+    tell: Progress
+    compiled: int = 0
+    written: int = 0
+    error: str | None = None
+    fault: str | None = None
+
+    def take(self, line: str) -> None:
+        self.written += len(line) + 1
+        if self.written <= LOG_LIMIT:
+            self.log.write(line + "\n")
+        if COMPILED.match(line):
+            self.compiled += 1
+            self.tell(self.compiled, line.strip())
+        elif self.error is None and ERROR.search(line):
+            self.error = line.strip()
+        if self.fault is None and FAULT.search(line):
+            self.fault = line.strip()
 
 
 def _command(tree: WarmTree, state: State, target: str) -> list[str]:
@@ -135,6 +190,7 @@ def _command(tree: WarmTree, state: State, target: str) -> list[str]:
     place = sandbox.seen_at(tree.source)
     make: list[str | Path] = [
         "make",
+        "--no-print-directory",
         "-C",
         place,
         f"-j{os.cpu_count() or 1}",
@@ -157,9 +213,12 @@ def _environment(state: State) -> dict[str, str]:
     )
 
 
-def _collect(tree: WarmTree, folder: Path) -> None:
-    shutil.copy2(tree.source / "vmlinux", folder / "vmlinux")
-    shutil.copy2(tree.source / ".config", folder / "config")
+def _collect(tree: WarmTree, folder: Path) -> str | None:
+    """Copy what the build made; gives what is missing, or None."""
+    missing = [
+        name for name, kept in (("vmlinux", "vmlinux"), (".config", "config")) if not tree.take(name, folder / kept)
+    ]
+    return f"the build left no {' and no '.join(missing)}" if missing else None
 
 
 def _last(tail: tuple[str, ...]) -> str:

@@ -23,7 +23,7 @@ KEPT_TREES = 4
 
 async def fetch(base: LocalTree | Snapshot, config: str, compiler: str, state: State) -> tuple[WarmTree, bool]:
     """The warm tree for this base, config (SHA-256) and compiler (its version line), and whether it was there already."""
-    words = "\0".join((_identity(base), config, compiler))
+    words = "\0".join((await asyncio.to_thread(_identity, base), config, compiler))
     tree = WarmTree(state.trees / hashlib.sha256(words.encode()).hexdigest()[:24])
     async with tree.locked():
         if tree.filled:
@@ -35,7 +35,7 @@ async def fetch(base: LocalTree | Snapshot, config: str, compiler: str, state: S
 
 def _forget_old(state: State) -> None:
     """Remove the warm trees used longest ago, beyond the few that are kept: each is gigabytes, and every edited base makes one."""
-    trees = [WarmTree(folder) for folder in state.trees.iterdir()]
+    trees = [tree for tree in map(WarmTree, state.trees.iterdir()) if tree.filled]
     for tree in sorted(trees, key=WarmTree.last_used, reverse=True)[KEPT_TREES:]:
         tree.remove_unused()
 
@@ -58,14 +58,17 @@ async def _fill(base: LocalTree | Snapshot, tree: WarmTree, state: State) -> Non
         producer = ["gzip", "-dc", str(Blobs(state.blobs).path(base.blob))]
     else:
         producer = archive_command(Path(base.path), base.commit)
-    # Into a new folder, with our own user as owner: names that lead out of it are refused by tar itself.
-    pipe = f"set -o pipefail; {shlex.join(producer)} | tar -C {shlex.quote(str(partial))} --no-same-owner -xf -"
-    done = await process.run([*sandbox.PARENT_DIES, "bash", "-c", pipe], seconds=SECONDS, env=sandbox.environment())
+    # Into a new folder, with our own user as owner: names that lead out of it are refused by tar itself. A killed runner takes both
+    # ends of the pipe with it, so that none goes on writing when the next one begins anew.
+    consumer = ["tar", "-C", str(partial), "--no-same-owner", "-xf", "-"]
+    ends = (shlex.join([*sandbox.PARENT_DIES, *end]) for end in (producer, consumer))
+    pipe = [*sandbox.PARENT_DIES, "bash", "-o", "pipefail", "-c", " | ".join(ends)]
+    done = await process.run(pipe, seconds=SECONDS, env=sandbox.environment())
     if done.code:
         shutil.rmtree(partial, ignore_errors=True)
         raise RunnerFault(f"cannot copy the tree: {done.tail[-1] if done.tail else f'exit code {done.code}'}")
-    if not (partial / "Makefile").is_file() or (reason := open_tree(partial)[1]) is not None:
-        detail = "" if not (partial / "Makefile").is_file() else f": {reason}"
+    reason = open_tree(partial)[1]
+    if reason is not None:
         shutil.rmtree(partial, ignore_errors=True)
-        raise BadRequest(f"the base is not a kernel tree{detail}")
+        raise BadRequest(reason.replace(str(partial), "the base").rstrip("."))
     partial.rename(tree.source)
