@@ -7,10 +7,11 @@ import contextlib
 import secrets
 import tempfile
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kernfix.crash import decode, parse
+from kernfix.crash import parse
 from kernfix.crash.model import Crash
 from kernfix.runner import process, sandbox
 from kernfix.runner.faults import BadRequest, RunnerFault
@@ -18,6 +19,9 @@ from kernfix.verify.judge import Outcome, Run
 
 CONSOLE_LIMIT = 64 << 20
 """Bytes of console text that one run may print; a guest that prints more is stopped."""
+ERRORS_LIMIT = 1 << 16
+LAST_WORDS_SECONDS = 1
+"""How long reports are waited for that the guest wrote but that were not read yet when QEMU ended."""
 
 # The early console shows a crash that comes before the real one. Every oops and warning ends the run at once (-no-reboot turns the reboot
 # into QEMU's end). No ACPI interrupt routing and no PCI: nothing here needs them, and the boot is a third quicker.
@@ -59,10 +63,7 @@ async def run_guest(guest: Guest, hidden: Path) -> Run:
     watch, nonce = _Watch(), secrets.token_hex(8)
     with tempfile.TemporaryDirectory(prefix="kernfix-guest-") as folder:
         port = Path(folder) / "port"
-        server = await asyncio.start_unix_server(
-            lambda reader, writer: _listen(reader, writer, watch, nonce), path=port
-        )
-        async with server:
+        async with _reports(port, watch, nonce):
             argv = sandbox.wrap(
                 _argv(guest, port, nonce),
                 hidden=[hidden],
@@ -71,7 +72,7 @@ async def run_guest(guest: Guest, hidden: Path) -> Run:
                 devices=["/dev/kvm"] if guest.accel == "kvm" else [],
             )
             code, errors = await _run_qemu(argv, guest, watch)
-    return _conclude(guest, watch, code, errors)
+    return await asyncio.to_thread(_conclude, guest, watch, code, errors)
 
 
 def _argv(guest: Guest, port: Path, nonce: str) -> list[str | Path]:
@@ -82,67 +83,75 @@ def _argv(guest: Guest, port: Path, nonce: str) -> list[str | Path]:
     return [*machine, "-append", f"{CMDLINE} {guest.cmdline} kernfix_run={nonce}"]
 
 
+@contextlib.asynccontextmanager
+async def _reports(port: Path, watch: _Watch, nonce: str) -> AsyncIterator[None]:
+    """Listen to the second serial port; at the block's end, to the last word that was written to it."""
+    connections: set[asyncio.Task[None]] = set()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(asyncio.create_task(_listen(reader, writer, watch, nonce)))
+
+    async with await asyncio.start_unix_server(connected, path=port):
+        try:
+            yield
+            if connections:
+                await asyncio.wait(connections, timeout=LAST_WORDS_SECONDS)
+        finally:
+            for each in connections:
+                each.cancel()
+
+
 async def _listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, watch: _Watch, nonce: str) -> None:
-    """Read what init reports. Lines without this run's number are not init's."""
-    with contextlib.suppress(
-        ValueError, ConnectionError
-    ):  # an overlong line, or QEMU going away: nothing more to learn
+    """Read what init reports. Lines without this run's number are not init's, and each is taken once: a guest cannot win time."""
+    try:
         while line := await reader.readline():
             match line.decode("ascii", "replace").split():
-                case ["boot", run] if run == nonce:
+                case ["boot", run] if run == nonce and watch.booted is None:
                     watch.booted = time.monotonic()
                 case ["end", run, status] if run == nonce and status.isdigit():
-                    watch.ended, watch.status = time.monotonic(), int(status)
-    writer.close()
+                    if watch.booted is not None and watch.status is None:
+                        watch.ended, watch.status = time.monotonic(), int(status)
+    except (ValueError, ConnectionError):
+        return  # an overlong line or number, or QEMU going away: nothing more to learn
+    finally:
+        writer.close()
 
 
 async def _run_qemu(argv: list[str], guest: Guest, watch: _Watch) -> tuple[int, str]:
-    """QEMU from start to end; gives its exit code and what it said on standard error."""
-    qemu = await asyncio.create_subprocess_exec(
-        *argv,
-        env=sandbox.environment(),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert qemu.stdout is not None
-    assert qemu.stderr is not None
-    errors = asyncio.create_task(qemu.stderr.read())
-    timer = asyncio.create_task(_time(qemu, guest, watch))
-    try:
-        with guest.console.open("wb") as console:
-            while chunk := await qemu.stdout.read(1 << 16):
-                console.write(chunk)
-                if console.tell() > CONSOLE_LIMIT:
-                    watch.flooded = True
-                    break
-        if watch.flooded:
-            await process.kill(qemu)
-        await qemu.wait()
-        return qemu.returncode or 0, (await errors).decode("utf-8", "replace").strip()
-    finally:
-        timer.cancel()
-        errors.cancel()
-        await process.kill(qemu)
-
-
-async def _time(qemu: asyncio.subprocess.Process, guest: Guest, watch: _Watch) -> None:
-    """Kill a guest that does not boot, or does not finish, in its time."""
-    while True:
-        await asyncio.sleep(0.1)
-        since, limit = (
-            (watch.started, guest.boot_seconds) if watch.booted is None else (watch.booted, guest.run_seconds)
+    """QEMU from start to end; gives its exit code and what it said on standard error. Both streams are files: no guest can be stopped
+    for a reader that is behind, and none is waited for that keeps a pipe open."""
+    with guest.console.open("wb") as console, tempfile.TemporaryFile() as errors:
+        qemu = await asyncio.create_subprocess_exec(
+            *argv,
+            env=sandbox.environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=console,
+            stderr=errors,
+            start_new_session=True,
         )
-        if time.monotonic() - since > limit:
-            watch.timed_out = True
+        try:
+            await _until_end(qemu, guest, watch)
+        finally:
             await process.kill(qemu)
-            return
+        errors.seek(0)
+        return qemu.returncode or 0, errors.read(ERRORS_LIMIT).decode("utf-8", "replace").strip()
+
+
+async def _until_end(qemu: asyncio.subprocess.Process, guest: Guest, watch: _Watch) -> None:
+    """Wait for a guest's end, but not for one that does not boot or finish in its time, or prints without end."""
+    ending = asyncio.create_task(qemu.wait())
+    while not (ending.done() or watch.timed_out or watch.flooded):
+        await asyncio.wait({ending}, timeout=0.1)
+        booted = watch.booted
+        since, limit = (watch.started, guest.boot_seconds) if booted is None else (booted, guest.run_seconds)
+        watch.timed_out = not ending.done() and time.monotonic() - since > limit
+        watch.flooded = guest.console.stat().st_size > CONSOLE_LIMIT
 
 
 def _conclude(guest: Guest, watch: _Watch, code: int, errors: str) -> Run:
     """What the run was, from its console and its reports."""
-    crashes = parse(decode(guest.console.read_bytes())).crashes
+    with guest.console.open("rb") as console:
+        crashes = parse(console.read(CONSOLE_LIMIT).decode("utf-8", "replace")).crashes
     boot = (watch.booted or time.monotonic()) - watch.started
     seconds = 0.0 if watch.booted is None else (watch.ended or time.monotonic()) - watch.booted
     if crashes:
