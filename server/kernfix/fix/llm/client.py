@@ -34,7 +34,7 @@ _FORMATS = ("json_schema", "json_object", "none")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, counts and bytes that bound one request. `first_token` None: 120 s on this machine, 60 s elsewhere."""
+    """Seconds, counts and bytes that bound one request. `first_token` None: 300 s on this machine, 60 s elsewhere."""
 
     connect: float = 5.0
     first_token: float | None = None
@@ -67,7 +67,7 @@ class ChatClient:
     def __init__(self, settings: LLMSettings, limits: Limits = _LIMITS) -> None:
         self._settings = settings
         self._limits = limits
-        self._first_token = limits.first_token or (120.0 if settings.is_loopback else 60.0)
+        self._first_token = limits.first_token or (300.0 if settings.is_loopback else 60.0)
         self._format = 0
         headers = {"Accept": "text/event-stream, application/json", "Accept-Encoding": "identity"}
         if settings.api_key:

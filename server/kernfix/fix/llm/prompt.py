@@ -13,8 +13,9 @@ from kernfix.fix.llm.cards import card
 from kernfix.fix.llm.untrusted import clean, clean_line
 
 MAX_EXCERPTS = 5
-MAX_EXCERPT = 12_000
-"""Characters of source sent for one function."""
+MAX_EXCERPT, NEXT_EXCERPT = 8_000, 2_000
+"""Characters of the best suspect's source, and of each further one's: some 5,000 tokens in all, so that the context of a small local
+model is not overrun, and the place that matters is not buried."""
 MAX_FRAMES = 16
 
 Message = dict[str, str]
