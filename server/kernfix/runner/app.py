@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, StreamingResponse
 
 from kernfix import __version__
@@ -19,9 +21,12 @@ from kernfix.runner.store import Store
 from kernfix.runner.tokens import Tokens
 from kernfix.verify.wire import Artifacts, Job, JobRequest, JobState, LocalTree
 
+Count = Annotated[int, Query(ge=0, lt=1 << 63)]
+EventNumber = Annotated[int, Header(ge=0, lt=1 << 63)]
+"""Both as far as SQLite counts."""
+
 NEEDED = {"make": "make", "gcc": "gcc", "qemu-system-x86_64": "qemu-system-x86", "busybox": "busybox-static"}
 """Programs that any job needs, with the Debian package that has each."""
-
 
 KEEP_ALIVE_SECONDS = 10
 """A linker or a guest may be silent for minutes: a comment line shows that the connection lives."""
@@ -42,6 +47,7 @@ class Service:
 def create_app(service: Service, lifespan: Callable[[FastAPI], Any] | None = None) -> FastAPI:
     """The ASGI application."""
     app = FastAPI(title="kernfix runner", version=__version__, lifespan=lifespan)
+    app.add_exception_handler(RequestValidationError, _invalid)
 
     def authorized(authorization: Annotated[str, Header()] = "") -> None:
         scheme, _, token = authorization.partition(" ")
@@ -65,6 +71,13 @@ def create_app(service: Service, lifespan: Callable[[FastAPI], Any] | None = Non
     return app
 
 
+async def _invalid(request: Request, error: Exception) -> Response:
+    """What is wrong with each field, without its value: that may be a whole patch, or what JSON cannot carry (NaN, lone surrogates)."""
+    assert isinstance(error, RequestValidationError)
+    problems = [{key: problem[key] for key in ("loc", "msg", "type")} for problem in error.errors()]
+    return Response(json.dumps({"detail": problems}), 422, media_type="application/json")
+
+
 def missing_programs() -> list[str]:
     """Programs that jobs need and that this machine lacks."""
     return [name for name in NEEDED if shutil.which(name) is None]
@@ -83,7 +96,7 @@ def _submit_routes(app: FastAPI, service: Service, secured: list[Any]) -> None:
     @app.post("/v1/jobs", status_code=202, dependencies=secured)
     async def submit(request: JobRequest, idempotency_key: Annotated[str | None, Header()] = None) -> Job:
         _check_request(request, service)
-        job, is_new = store.add(request, idempotency_key)
+        job, is_new = store.add(request, idempotency_key or None)
         if is_new:
             await service.queue.submit(job.id)
         elif store.request(job.id) != request:
@@ -105,7 +118,7 @@ def _job_routes(app: FastAPI, service: Service, secured: list[Any]) -> None:
     async def jobs(
         state: JobState | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        offset: Annotated[int, Query(ge=0)] = 0,
+        offset: Count = 0,
     ) -> list[Job]:
         return store.jobs(state, limit, offset)
 
@@ -114,7 +127,7 @@ def _job_routes(app: FastAPI, service: Service, secured: list[Any]) -> None:
         return _known(store, id)
 
     @app.get("/v1/jobs/{id}/events", dependencies=secured)
-    async def events(id: str, last_event_id: Annotated[int, Header()] = 0) -> StreamingResponse:
+    async def events(id: str, last_event_id: EventNumber = 0) -> StreamingResponse:
         _known(store, id)
         return StreamingResponse(_server_sent_events(store, id, last_event_id), media_type="text/event-stream")
 
@@ -126,8 +139,8 @@ def _job_routes(app: FastAPI, service: Service, secured: list[Any]) -> None:
     @app.get("/v1/jobs/{id}/artifacts/{name}", dependencies=secured)
     async def artifact(id: str, name: str) -> FileResponse:
         _known(store, id)
-        path = service.state.artifacts(id) / name
-        if path.parent != service.state.artifacts(id) or not path.is_file():
+        path = next((path for path in service.state.artifacts(id).iterdir() if path.name == name), None)
+        if path is None or not path.is_file():
             raise HTTPException(404, f"job {id} has no artifact {name}")
         return FileResponse(path, media_type="application/octet-stream")
 
