@@ -7,11 +7,12 @@ that lost its connection goes on from the last event it saw.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from kernfix.verify.wire import ENDED, Event, Job, JobRequest, JobState, Judgement
@@ -32,6 +33,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")  # with WAL a power cut may cost the last events, never the file
         self._db.executescript(SCHEMA)
         self._lock = threading.Lock()
 
@@ -75,7 +77,8 @@ class Store:
     def move(self, id: str, state: JobState, judgement: Judgement | None = None, reason: str | None = None) -> bool:
         """Set a job's state and tell it; an ended job stays as it is, and False says so."""
         document = judgement.model_dump_json() if judgement else None
-        with self._lock:
+        # Both or neither: a reader waits for the event that says that the job has ended.
+        with self._lock, self._transaction():
             changed = self._db.execute(
                 f"UPDATE jobs SET state=?, stage=NULL, judgement=?, reason=?, updated=? WHERE id=? AND state NOT IN {ENDED_SQL}",
                 (state, document, reason, time.time(), id),
@@ -86,7 +89,7 @@ class Store:
 
     def tell(self, id: str, event: Event) -> None:
         """Append an event; its number is given here. A stage event also becomes the job's present stage."""
-        with self._lock:
+        with self._lock, self._transaction():
             if event.kind == "stage":
                 self._db.execute("UPDATE jobs SET stage=?, updated=? WHERE id=?", (event.stage, time.time(), id))
             self._tell(id, event)
@@ -114,6 +117,12 @@ class Store:
                 told = time.monotonic()
                 yield None
             await asyncio.sleep(poll)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:  # commits, or takes all back
+            yield
 
     def _job(self, id: str) -> Job:
         query = "SELECT id, state, created, updated, stage, judgement, reason FROM jobs WHERE id=?"

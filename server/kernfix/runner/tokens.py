@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import hmac
 import json
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -24,11 +27,13 @@ class Tokens:
     def create(self, name: str) -> str:
         """Make a token that lasts, and give it; only its hash is kept."""
         token = secrets.token_urlsafe(32)
-        stored = {**self._stored(), name: _hash(token)}
         partial = self._path.with_suffix(".partial")
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(stored, file)
-        partial.replace(self._path)
+        with self._alone():
+            stored = {**self._stored(), name: _hash(token)}
+            partial.unlink(missing_ok=True)  # a new file, so that its permissions are ours
+            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                json.dump(stored, file)
+            partial.replace(self._path)
         return token
 
     def create_once(self) -> str:
@@ -46,6 +51,16 @@ class Tokens:
         given = _hash(token)
         known = [*self._stored().values(), *self._once.values()]
         return sum(hmac.compare_digest(given, each) for each in known) > 0
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the folder: of two tokens made at the same time both are kept."""
+        handle = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def _stored(self) -> dict[str, str]:
         if not self._path.exists():
