@@ -6,6 +6,7 @@ A step is therefore idempotent and returns plain JSON; what it built lies in con
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from collections.abc import Awaitable, Callable
@@ -27,6 +28,9 @@ from kernfix.verify.wire import Event, JobRequest, Judgement, StageTime, Verdict
 
 MAX_RUNS = 60
 """Patched runs that the runner starts of its own accord; a crash so rare that more are needed stays inconclusive."""
+
+PROGRESS_SECONDS = 0.1
+"""A build tells its progress no more often: every event is stored."""
 
 Side = Literal["baseline", "patched"]
 Json = dict[str, Any]
@@ -80,7 +84,8 @@ async def verify(work: Work) -> Judgement:
     except RunnerFault as fault:
         judgement = Judgement(verdict=Verdict.RUNNER_ERROR, confidence=None, reason=f"{fault}.".replace("..", "."))
     judgement = judgement.model_copy(update={"stages": _sum(work.times)})
-    return write_evidence(judgement, work.request, work.state.artifacts(work.id), Blobs(work.state.blobs))
+    folder, blobs = work.state.artifacts(work.id), Blobs(work.state.blobs)
+    return await asyncio.to_thread(write_evidence, judgement, work.request, folder, blobs)
 
 
 async def _climb(work: Work) -> Judgement:
@@ -93,6 +98,7 @@ async def _climb(work: Work) -> Judgement:
         applied = await work.timed("apply", lambda: _apply(work, tree))
         if applied["problems"]:
             return _failed(Verdict.PATCH_FAILED, "The patch does not apply: " + " ".join(applied["problems"]))
+    await work.step("prepare", lambda: _prepare(work))
     base = await work.timed("build:baseline", lambda: _build(work, tree, "baseline"))
     if base["error"]:
         return _failed(Verdict.BUILD_FAILED, f"The base itself does not compile: {base['error']}")
@@ -130,13 +136,24 @@ async def _apply(work: Work, tree: WarmTree) -> Json:
     return {"problems": [problem.message for problem in change.problems], "signs": list(papering_over(change))}
 
 
+async def _prepare(work: Work) -> Json:
+    """Compile the reproducer before any kernel is, so that one that cannot be used costs nobody a build."""
+    _, cached = await reproduce.prepare(work.request.reproducer, work.state)
+    return {"cached": cached}
+
+
 async def _build(work: Work, tree: WarmTree, side: Side) -> Json:
     request, stage = work.request, f"build:{side}"
     change = await apply.apply(request.patch, tree) if side == "patched" and request.patch is not None else None
     config = Blobs(work.state.blobs).read(request.config)
 
+    told = 0.0
+
     def tell(compiled: int, line: str) -> None:
-        work.tell(Event(id=0, kind="progress", stage=stage, text=line, done=compiled))
+        nonlocal told
+        if time.monotonic() - told >= PROGRESS_SECONDS:
+            told = time.monotonic()
+            work.tell(Event(id=0, kind="progress", stage=stage, text=line, done=compiled))
 
     built = await build.build(tree, config, change, work.state, request.limits.build_seconds, tell)
     _keep(built.log, work.state.artifacts(work.id) / f"build-{side}.log")

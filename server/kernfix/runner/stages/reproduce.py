@@ -21,8 +21,8 @@ from kernfix.verify.judge import Run
 from kernfix.verify.wire import JobRequest, Reproducer
 
 ELF64_LITTLE_ENDIAN = b"\x7fELF\x02\x01"
-X86_64, INTERPRETER = 62, 3
-"""e_machine and p_type of the System V ABI: the guest's processor, and a program header that names a dynamic linker."""
+X86_64, INTERPRETER, PROGRAM_HEADER = 62, 3, 56
+"""The System V ABI's e_machine of the guest's processor, p_type of a header that names a dynamic linker, and bytes of such a header."""
 
 
 async def prepare(reproducer: Reproducer, state: State) -> tuple[Path, bool]:
@@ -73,7 +73,7 @@ def is_static(program: bytes) -> bool:
         return False
     machine = struct.unpack_from("<H", program, 18)[0]
     table, size, count = (*struct.unpack_from("<Q", program, 32), *struct.unpack_from("<HH", program, 54))
-    if machine != X86_64 or table + size * count > len(program):
+    if machine != X86_64 or size < PROGRAM_HEADER or table + size * count > len(program):
         return False
     return all(struct.unpack_from("<I", program, table + size * number)[0] != INTERPRETER for number in range(count))
 
@@ -91,8 +91,7 @@ async def _compile(source: bytes, state: State) -> bytes:
         argv = sandbox.wrap(gcc, hidden=[state.cache], writable={folder: folder})
         done = await process.run(argv, seconds=300, env=sandbox.environment())
         if done.code:
-            error = next(
-                (line for line in done.tail if "error" in line), done.tail[-1] if done.tail else "gcc said nothing"
-            )
+            said = done.tail or ("gcc said nothing",)
+            error = next((line for line in said if "error" in line or "undefined reference" in line), said[-1])
             raise BadRequest(f"the reproducer does not compile: {error.replace(name + '/', '')}")
         return (folder / "repro").read_bytes()
