@@ -22,30 +22,20 @@ MEMBERS = st.builds(
     Member, NAMES, st.sampled_from([stat.S_IFREG | 0o755, stat.S_IFREG | 0o600]), st.binary(max_size=200)
 )
 
+FIELDS = (
+    *("ino", "mode", "uid", "gid", "nlink", "mtime", "filesize"),
+    *("devmajor", "devminor", "rdevmajor", "rdevminor", "namesize", "check"),
+)
+
 
 def members(data: bytes) -> Iterator[tuple[Member, dict[str, int]]]:
     """The members of a newc archive, and the header's other fields: from the kernel's description of the format."""
-    names = [
-        "ino",
-        "mode",
-        "uid",
-        "gid",
-        "nlink",
-        "mtime",
-        "filesize",
-        "devmajor",
-        "devminor",
-        "rdevmajor",
-        "rdevminor",
-        "namesize",
-        "check",
-    ]
     at = 0
     while True:
         assert at % 4 == 0
         assert data[at : at + 6] == b"070701"
-        values = [int(data[at + 6 + 8 * i : at + 14 + 8 * i], 16) for i in range(len(names))]
-        field = dict(zip(names, values, strict=True))
+        values = [int(data[at + 6 + 8 * i : at + 14 + 8 * i], 16) for i in range(len(FIELDS))]
+        field = dict(zip(FIELDS, values, strict=True))
         end = at + 110 + field["namesize"]
         assert data[end - 1] == 0
         name = data[at + 110 : end - 1].decode()
