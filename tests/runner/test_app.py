@@ -155,6 +155,23 @@ async def test_what_a_stranger_sends_is_not_looked_at(runner: Runner) -> None:
     assert not runner.service.blobs.has(sha(b"x"))
 
 
+async def test_of_a_strangers_body_nothing_is_read(runner: Runner) -> None:
+    """Else anybody could fill the memory."""
+    taken = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal taken
+        for _ in range(1000):
+            taken += 1
+            yield b" " * 1000
+
+    headers = {"Content-Type": "application/json"}
+    for path in ("/v1/jobs", "/v1/nothing", f"/v1/jobs/{ABSENT}/cancel"):
+        async with client(runner.app, None) as stranger:
+            assert (await stranger.post(path, content=body(), headers=headers)).status_code == 401
+    assert taken == 0
+
+
 async def test_a_token_made_while_it_runs_is_taken(runner: Runner) -> None:
     new = Tokens(runner.service.state.tokens).create("late")
     async with client(runner.app, new) as late:

@@ -10,7 +10,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.security import HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kernfix import __version__
 from kernfix.runner import evidence, sandbox
@@ -27,6 +30,9 @@ EventNumber = Annotated[int, Header(ge=0, lt=1 << 63)]
 
 NEEDED = {"make": "make", "gcc": "gcc", "qemu-system-x86_64": "qemu-system-x86", "busybox": "busybox-static"}
 """Programs that any job needs, with the Debian package that has each."""
+
+OPEN = frozenset({"/healthz", "/openapi.json", "/docs", "/redoc"})
+"""Paths that answer without a token."""
 
 KEEP_ALIVE_SECONDS = 10
 """A linker or a guest may be silent for minutes: a comment line shows that the connection lives."""
@@ -48,17 +54,13 @@ def create_app(service: Service, lifespan: Callable[[FastAPI], Any] | None = Non
     """The ASGI application."""
     app = FastAPI(title="kernfix runner", version=__version__, lifespan=lifespan)
     app.add_exception_handler(RequestValidationError, _invalid)
-
-    def authorized(authorization: Annotated[str, Header()] = "") -> None:
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not service.tokens.accepts(token):
-            raise HTTPException(401, "a valid bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
+    app.add_middleware(_Guard, tokens=service.tokens)
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:
         return {"status": "ok", "version": __version__}
 
-    secured = [Depends(authorized)]
+    secured = [Depends(HTTPBearer(auto_error=False))]  # for the OpenAPI document; it is the guard that asks
     _submit_routes(app, service, secured)
     _job_routes(app, service, secured)
     _blob_routes(app, service, secured)
@@ -69,6 +71,27 @@ def create_app(service: Service, lifespan: Callable[[FastAPI], Any] | None = Non
         return [{"id": "local", "arch": ["x86_64"], "missing": missing_programs(), "sandboxed": sandbox.sandboxed()}]
 
     return app
+
+
+class _Guard:
+    """Asks for the token before anything else is read: a stranger's body, however long, is never taken in.
+
+    All is closed but what is named as open, so that a new route cannot be forgotten.
+    """
+
+    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
+        self._app, self._tokens = app, tokens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in OPEN or self._is_known(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        detail, headers = {"detail": "a valid bearer token is needed"}, {"WWW-Authenticate": "Bearer"}
+        await JSONResponse(detail, 401, headers)(scope, receive, send)
+
+    def _is_known(self, headers: Headers) -> bool:
+        scheme, _, token = headers.get("Authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and self._tokens.accepts(token)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
