@@ -13,6 +13,7 @@ import sys
 
 from kernfix import __version__
 from kernfix.cli import exits
+from kernfix.cli.terminal import printable
 
 VERBS = {
     "parse": "find the crashes in console logs",
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(importlib.import_module(f"kernfix.cli.{args.verb}").run(args))
     except exits.Failure as failure:
-        print(f"kernfix {args.verb}: {failure}", file=sys.stderr)
+        print(f"kernfix {args.verb}: {printable(str(failure))}", file=sys.stderr)
         return failure.code
     except KeyboardInterrupt:
         print(f"kernfix {args.verb}: cancelled", file=sys.stderr)

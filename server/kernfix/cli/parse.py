@@ -13,6 +13,7 @@ from typing import Any
 from kernfix import crash
 from kernfix.cli import exits
 from kernfix.cli.input import read_bytes
+from kernfix.cli.terminal import printable
 from kernfix.crash import Crash, Frame, Log, Stack
 
 SCHEMA = "kernfix.crash/1"
@@ -92,7 +93,7 @@ def _text(name: str, log: Log, paint: _Paint) -> Iterator[str]:
     for no, one in enumerate(log.crashes):
         if no:
             yield ""
-        yield f"{paint.dim(f'{shown}:{one.start_line + 1}:')} {paint.red(_printable(one.title))}"
+        yield f"{paint.dim(f'{shown}:{one.start_line + 1}:')} {paint.red(printable(one.title))}"
         yield from _summary(one, paint)
         yield from _stacks(one.stacks, paint)
     for problem in log.problems:
@@ -115,7 +116,7 @@ def _summary(one: Crash, paint: _Paint) -> Iterator[str]:
     )
     for label, value in rows:
         if value:
-            yield f"  {paint.dim(f'{label:8}')} {_printable(value)}"
+            yield f"  {paint.dim(f'{label:8}')} {printable(value)}"
 
 
 def _stacks(stacks: Iterable[Stack], paint: _Paint) -> Iterator[str]:
@@ -126,7 +127,7 @@ def _stacks(stacks: Iterable[Stack], paint: _Paint) -> Iterator[str]:
             continue
         who = f" by {stack.task}" if stack.task else ""
         pid = f" (task {stack.pid})" if stack.pid is not None else ""
-        yield "  " + paint.bold(_printable(f"{_HEADINGS[stack.kind]}{who}{pid}"))
+        yield "  " + paint.bold(printable(f"{_HEADINGS[stack.kind]}{who}{pid}"))
         yield from _frames(stack.frames, paint)
     if hidden:
         yield paint.dim(f"  … {hidden} more stack{'s' if hidden > 1 else ''} (locks, other tasks, the panic)")
@@ -140,7 +141,7 @@ def _frames(frames: Iterable[Frame], paint: _Paint) -> Iterator[str]:
         if machinery:
             yield paint.dim(f"    … {len(together)} more")
         else:
-            yield from (f"    {_printable(_frame(frame))}" for frame in together)
+            yield from (f"    {printable(_frame(frame))}" for frame in together)
 
 
 def _frame(frame: Frame) -> str:
@@ -150,9 +151,4 @@ def _frame(frame: Frame) -> str:
 
 
 def _shown_name(name: str) -> str:
-    return "standard input" if name == "-" else _printable(name)
-
-
-def _printable(text: str) -> str:
-    """Text of a log, safe for a terminal: no control characters, nothing that cannot be encoded."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return "standard input" if name == "-" else printable(name)

@@ -7,6 +7,7 @@ import sys
 import time
 from types import TracebackType
 
+from kernfix.cli.terminal import printable
 from kernfix.verify.wire import Event
 
 LABELS = {
@@ -38,9 +39,9 @@ class Progress:
         self._clear()
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """A line that stays; or several, of which each is made safe for a terminal."""
         self._clear()
-        print(text, file=sys.stderr, flush=True)
+        print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
 
     def event(self, event: Event) -> None:
         """Show one event of a job."""
@@ -68,7 +69,7 @@ class Progress:
             bar = f"[{'#' * filled}{'.' * (BAR - filled)}] {event.done}/{total}"
         else:
             bar = f"{event.done}"
-        text = f"  {label} {bar} {seconds // 60}:{seconds % 60:02d} {event.text}"
+        text = printable(f"  {label} {bar} {seconds // 60}:{seconds % 60:02d} {event.text}")
         print("\r\033[K" + text[: shutil.get_terminal_size().columns - 1], end="", file=sys.stderr, flush=True)
 
     def _clear(self) -> None:

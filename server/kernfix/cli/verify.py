@@ -12,6 +12,7 @@ from kernfix.case.verify import VerifyRefused, VerifyRequest, VerifyUnavailable,
 from kernfix.cli.exits import GOOD, INFRASTRUCTURE, NO, BadInput, Unavailable
 from kernfix.cli.input import read_bytes
 from kernfix.cli.progress import Progress
+from kernfix.cli.terminal import printable
 from kernfix.crash import decode, parse
 from kernfix.verify.wire import Judgement, Verdict
 
@@ -98,10 +99,10 @@ def exit_code(verdict: Verdict, *, is_patch: bool) -> int:
 
 def summary(judgement: Judgement) -> str:
     """The judgement for people."""
-    lines = [f"verdict: {judgement.verdict}", f"  {judgement.reason}"]
+    lines = [f"verdict: {judgement.verdict}", f"  {printable(judgement.reason)}"]
     for name, seen in (("baseline", judgement.baseline), ("patched", judgement.patched)):
         if seen.runs:
-            titles = "".join(f"\n    {count} × {title}" for title, count in seen.titles.items())
+            titles = "".join(f"\n    {count} × {printable(title)}" for title, count in seen.titles.items())
             lines.append(f"  {name}: {seen.crashes} of {seen.runs} runs crashed{titles}")
     if judgement.confidence is not None:
         lines.append(f"  confidence that the crash is gone: {judgement.confidence:.1%}")
