@@ -58,7 +58,7 @@ def test_for_people(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [line.strip() for line in out.split("\n")]
     assert lines[0] == "BUG: unable to handle kernel NULL pointer dereference in ring_put"
     assert "#0 ring_put  kernel/ring.c:4  (log, 95%)" in lines
-    assert "return r->next->count; /* ?[31m */" in lines
+    assert "return r->next->count; /* \N{REPLACEMENT CHARACTER}[31m */" in lines
     assert "#1 ring_ioctl  kernel/ring.c:7  (symbol, 90%)" in lines
     assert "… 1 more" in lines, "the unwinder's guesses are counted"
     assert any(line.startswith("note: nowhere_else") for line in lines)

@@ -13,6 +13,7 @@ from pathlib import Path
 from kernfix.case.locate import LocatedLog, locate_log, located_json
 from kernfix.cli.exits import GOOD, NO, BadInput
 from kernfix.cli.parse import read_log
+from kernfix.cli.terminal import printable
 from kernfix.crash import Crash, Frame, is_machinery
 from kernfix.source import Located, Location, Tree
 
@@ -60,7 +61,7 @@ def lines(located: LocatedLog) -> Iterator[str]:
 
 
 def _crash_text(crash: Crash, where: Located, tree: Tree) -> Iterator[str]:
-    yield _plain(crash.title)
+    yield printable(crash.title)
     if where.site:
         yield f"  at {_place(where.site)}"
         yield f"       {_source(where.site, tree)}"
@@ -70,12 +71,12 @@ def _crash_text(crash: Crash, where: Located, tree: Tree) -> Iterator[str]:
             hidden += 1
             continue
         task = f" ({stack.task}, pid {stack.pid})" if stack.task else ""
-        yield f"  {stack.kind}{_plain(task)}"
+        yield f"  {stack.kind}{printable(task)}"
         yield from _stack_text(stack.frames, places.locations, tree)
     if hidden:
         yield f"  … {hidden} more stack{'s' if hidden > 1 else ''} (the panic, other tasks); --json has them"
     for problem in where.problems:
-        yield f"  note: {_plain(problem)}"
+        yield f"  note: {printable(problem)}"
 
 
 def _stack_text(frames: Sequence[Frame], locations: Sequence[Location | None], tree: Tree) -> Iterator[str]:
@@ -95,7 +96,7 @@ def _is_noise(frame: Frame) -> bool:
 
 def _frame_text(number: int, frame: Frame, location: Location | None, tree: Tree) -> Iterator[str]:
     inlined = location is not None and location.inlined_by
-    name = _plain(location.function or frame.function if location and inlined else frame.function)
+    name = printable(location.function or frame.function if location and inlined else frame.function)
     if location is None:
         yield f"    #{number} {name}  not found"
         return
@@ -106,14 +107,9 @@ def _frame_text(number: int, frame: Frame, location: Location | None, tree: Tree
 
 
 def _place(location: Location) -> str:
-    return f"{_plain(location.path)}:{location.line}  ({location.how}, {location.confidence:.0%})"
+    return f"{printable(location.path)}:{location.line}  ({location.how}, {location.confidence:.0%})"
 
 
 def _source(location: Location, tree: Tree) -> str:
     lines = (tree.read(location.path) or "").split("\n")
-    return _plain(lines[location.line - 1].strip()) if location.line <= len(lines) else ""
-
-
-def _plain(text: str) -> str:
-    """Text of a log or a source file, harmless on a terminal: no control characters, nothing that cannot be printed."""
-    return "".join(character if character.isprintable() else " " if character == "\t" else "?" for character in text)
+    return printable(lines[location.line - 1].strip().expandtabs()) if location.line <= len(lines) else ""
