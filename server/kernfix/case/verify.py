@@ -145,6 +145,8 @@ async def run_job(
 ) -> Job:
     """Submit one job and follow it to its end. Cancelling the task cancels the job."""
     commit, patch = await asyncio.to_thread(_what_is_judged, request, tree)
+    _check_text(patch or "", "patch")
+    _check_text(request.cmdline, "kernel command line")
     base = LocalTree(path=str(tree.root), commit=commit) if is_local else await _upload_tree(client, tree.root, commit)
     config, reproducer = await client.put_bytes(request.config), await client.put_bytes(request.reproducer)
     job = await client.submit(_wire_request(request, base, config, reproducer, patch), key=secrets.token_hex(16))
@@ -174,9 +176,9 @@ def _wire_request(
             base=base,
             config=config,
             reproducer=Reproducer(kind=request.reproducer_kind, blob=reproducer),
-            patch=_checked(patch, "patch"),
+            patch=patch,
             titles=tuple(map(_shown, request.titles)),
-            cmdline=_checked(request.cmdline, "kernel command line") or "",
+            cmdline=request.cmdline,
             runs=request.runs,
             baseline_runs=request.baseline_runs,
             confidence=request.confidence,
@@ -187,11 +189,10 @@ def _wire_request(
         raise VerifyRefused(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
 
 
-def _checked(text: str | None, what: str) -> str | None:
-    """Text that JSON can carry; bytes that were no UTF-8 when it was read (lone surrogates now) cannot be sent."""
-    if text is not None and text != _shown(text):
+def _check_text(text: str, what: str) -> None:
+    """VerifyRefused for text that JSON cannot carry: bytes that were no UTF-8 when it was read, lone surrogates now."""
+    if text != _shown(text):
         raise VerifyRefused(f"the {what} has bytes that are not UTF-8; convert it first, with iconv for instance.")
-    return text
 
 
 def _shown(text: str) -> str:
