@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
-import os
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     serve = verbs.add_parser("serve", help="serve the HTTP API and work on jobs")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     serve.add_argument(
-        "--port", type=int, default=8470, help="port to listen on; 0 takes a free one (default: %(default)s)"
+        "--port", type=_port, default=8470, help="port to listen on; 0 takes a free one (default: %(default)s)"
     )
     serve.add_argument(
         "--embedded", action="store_true", help="for editors: own token, local trees, end with standard input"
@@ -37,23 +37,40 @@ def run(args: argparse.Namespace) -> int:
             f"the runner is not installed ({missing.name} is missing): pip install 'kernfix[runner]'."
         ) from None
     folder = args.state or state.cache_home() / "kernfix" / "runner"
-    if args.action == "token":
-        from kernfix.runner.tokens import Tokens
+    try:
+        return _make_token(folder, args.name) if args.action == "token" else _serve(folder, args)
+    except serve.CannotStart as reason:
+        raise Unavailable(f"{reason}.") from None
+    except (OSError, sqlite3.Error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise Unavailable(f"cannot work in {folder}: {why}; name another folder with --state.") from None
 
-        print(Tokens(state.State.at(folder).tokens).create(args.name))
-        return GOOD
+
+def _make_token(folder: Path, name: str) -> int:
+    from kernfix.runner import state, tokens
+
+    print(tokens.Tokens(state.State.at(folder).tokens).create(name))
+    return GOOD
+
+
+def _serve(folder: Path, args: argparse.Namespace) -> int:
+    from kernfix.runner import serve, state
+
     if args.embedded and not _is_loopback(args.host):
         raise BadInput("--embedded serves this user alone: it listens on loopback only.")
     where = serve.embedded_state(folder) if args.embedded else state.State.at(folder)
     if not args.embedded:
         _warn_of_no_token(where.tokens)
-    try:
-        serve.serve(where, args.host, args.port, embedded=args.embedded)
-    except serve.AlreadyRunning as running:
-        raise Unavailable(f"{running}.") from None
-    except OSError as error:
-        raise Unavailable(f"cannot listen on {args.host}:{args.port}: {os.strerror(error.errno or 0)}.") from None
+    serve.serve(where, args.host, args.port, embedded=args.embedded)
     return GOOD
+
+
+def _port(text: str) -> int:
+    """A TCP port. Raises ValueError for the parser, which names the option."""
+    port = int(text)
+    if not 0 <= port < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text} is no port: they are numbers from 0 to 65535")
+    return port
 
 
 def _is_loopback(host: str) -> bool:

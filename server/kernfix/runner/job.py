@@ -63,14 +63,14 @@ class Work:
             self.tell(Event(id=0, kind="stage", stage=stage, text="begin"))
             began = time.monotonic()
             result = await work()
-            return {**result, "seconds": round(time.monotonic() - began, 3)}
+            seconds = round(time.monotonic() - began, 3)
+            # Told in the step: a stage that a restarted runner need not repeat does not end a second time.
+            text = f"end {seconds:.1f} s{', cached' if result.get('cached') else ''}"
+            self.tell(Event(id=0, kind="stage", stage=stage, text=text))
+            return {**result, "seconds": seconds}
 
         result = await self.step(stage, measured)
-        done = StageTime(name=stage, seconds=result["seconds"], cached=bool(result.get("cached")))
-        self.times.append(done)
-        self.tell(
-            Event(id=0, kind="stage", stage=stage, text=f"end {done.seconds:.1f} s{', cached' if done.cached else ''}")
-        )
+        self.times.append(StageTime(name=stage, seconds=result["seconds"], cached=bool(result.get("cached"))))
         return result
 
 
@@ -82,10 +82,15 @@ async def verify(work: Work) -> Judgement:
     try:
         judgement = await _climb(work)
     except RunnerFault as fault:
-        judgement = Judgement(verdict=Verdict.RUNNER_ERROR, confidence=None, reason=f"{fault}.".replace("..", "."))
+        judgement = Judgement(verdict=Verdict.RUNNER_ERROR, confidence=None, reason=sentence(fault))
     judgement = judgement.model_copy(update={"stages": _sum(work.times)})
     folder, blobs = work.state.artifacts(work.id), Blobs(work.state.blobs)
     return await asyncio.to_thread(write_evidence, judgement, work.request, folder, blobs)
+
+
+def sentence(error: Exception) -> str:
+    """An error's words with one full stop; what they quote may have brought its own."""
+    return f"{str(error).rstrip('.')}."
 
 
 async def _climb(work: Work) -> Judgement:

@@ -26,7 +26,7 @@ from kernfix.runner.app import Service, create_app
 from kernfix.runner.blobs import Blobs
 from kernfix.runner.faults import BadRequest
 from kernfix.runner.guest.accel import Accelerator
-from kernfix.runner.job import Step, Work, verify
+from kernfix.runner.job import Step, Work, sentence, verify
 from kernfix.runner.queue import DbosQueue
 from kernfix.runner.state import State
 from kernfix.runner.store import Store
@@ -36,13 +36,13 @@ from kernfix.verify.wire import ENDED, JobState, Judgement, Verdict
 log = logging.getLogger("kernfix.runner")
 
 
-class AlreadyRunning(Exception):
-    """Another runner works on this state folder."""
+class CannotStart(Exception):
+    """The runner cannot serve here: its port is taken, or another one works on this state folder."""
 
 
 def serve(state: State, host: str, port: int, *, embedded: bool) -> None:
     """Serve until a signal ends the process, or, embedded, until standard input ends. Prints one JSON line when it is ready."""
-    with _alone(state), socket.create_server((host, port), reuse_port=False) as listener:
+    with _alone(state), _listener(host, port) as listener:
         store, tokens, accel = Store(state.jobs / "jobs.sqlite"), Tokens(state.tokens), Accelerator()
 
         async def execute(id: str, step: Step) -> None:
@@ -50,7 +50,7 @@ def serve(state: State, host: str, port: int, *, embedded: bool) -> None:
 
         queue = DbosQueue(state.jobs / "queue.sqlite", execute)
         service = Service(state, store, Blobs(state.blobs), tokens, queue, local_trees=embedded)
-        ready = {"url": f"http://{host}:{listener.getsockname()[1]}"}
+        ready = {"url": f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"}
         if embedded:
             ready["token"] = tokens.create_once()
             threading.Thread(target=_end_with_parent, args=(state,), daemon=True).start()
@@ -58,9 +58,8 @@ def serve(state: State, host: str, port: int, *, embedded: bool) -> None:
         @contextlib.asynccontextmanager
         async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             await queue.launch()
-            for job in store.jobs(
-                JobState.QUEUED, limit=-1
-            ):  # taken in by a runner that was killed before it queued them
+            # Taken in by a runner that was killed before it queued them; oldest first.
+            for job in reversed(store.jobs(JobState.QUEUED, limit=-1)):
                 await queue.submit(job.id)
             sys.stdout.write(json.dumps(ready) + "\n")
             sys.stdout.flush()
@@ -68,8 +67,24 @@ def serve(state: State, host: str, port: int, *, embedded: bool) -> None:
             # Straight out: children die with this process, and no step lives to take their death for a result.
             os._exit(0)
 
-        config = uvicorn.Config(create_app(service, lifespan), log_config=None, access_log=False, lifespan="on")
-        uvicorn.Server(config).run(sockets=[listener])
+        config = uvicorn.Config(
+            create_app(service, lifespan),
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            timeout_graceful_shutdown=1,  # a reader of events would stay until its job ends
+        )
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        except SystemExit:  # how it says that `lifespan` failed, of which the log has the whole story
+            raise CannotStart(f"the queue in {state.jobs} does not work; name another folder with --state") from None
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise CannotStart(f"cannot listen on {host}:{port}: {str(error.strerror).partition(' (')[0]}") from None
 
 
 async def _execute(id: str, step: Step, state: State, store: Store, accel: Accelerator) -> None:
@@ -82,7 +97,7 @@ async def _execute(id: str, step: Step, state: State, store: Store, accel: Accel
     try:
         judgement = await verify(work)
     except BadRequest as bad:
-        store.move(id, JobState.REJECTED, reason=f"{bad}.")
+        store.move(id, JobState.REJECTED, reason=sentence(bad))
         return
     except Exception as error:
         # The rim of the job: an error of ours must end it with a reason, not leave it running for ever.
@@ -103,7 +118,7 @@ def _alone(state: State) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunning(f"another runner works in {state.jobs}; name another folder with --state") from None
+            raise CannotStart(f"another runner works in {state.jobs}; name another folder with --state") from None
         yield
 
 
