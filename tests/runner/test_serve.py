@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -22,6 +23,7 @@ from typing import Any
 import httpx
 import pytest
 
+from kernfix.runner.serve import embedded_state
 from kernfix.runner.state import State
 from kernfix.runner.tokens import Tokens
 from kernfix.verify.wire import ENDED, Event, Job, JobState, Verdict
@@ -324,8 +326,9 @@ def test_a_killed_runner_goes_on_where_it_was(tools: Path, state: Path, marker: 
     seconds = f"2.0{marker}"
     with serving(tools, state) as runner:
         id = runner.submit(tree(), **{**QUICK, "config": f"SECONDS={seconds}\n".encode()})
-        waiting = runner.submit(tree(), **{**QUICK, "patch": patch(CLEAN)})
+        waiting, dropped = (runner.submit(tree(), **{**QUICK, "patch": patch(CLEAN)}) for _ in range(2))
         wait(lambda: alive(seconds))
+        runner.http.post(f"/v1/jobs/{dropped}/cancel")
         runner.process.kill()
         runner.process.wait()
         check_gone(seconds)
@@ -343,35 +346,17 @@ def test_a_killed_runner_goes_on_where_it_was(tools: Path, state: Path, marker: 
         other = runner.end(waiting).judgement
         assert other is not None
         assert other.verdict is Verdict.FIXED
-    with serving(tools, state) as runner:
-        assert runner.job(id) == job
-        assert [event.id for event in runner.events(id)] == numbers
+        assert (runner.job(dropped).state, runner.told(dropped)) == (JobState.CANCELLED, [])
 
 
-def test_a_job_that_was_cancelled_does_not_come_back(tools: Path, state: Path, marker: str) -> None:
-    with serving(tools, state) as runner:
-        id = runner.submit(tree(), **{**QUICK, "config": f"SECONDS={marker}\n".encode()})
-        wait(lambda: alive(marker))
-        runner.http.post(f"/v1/jobs/{id}/cancel")
-        runner.process.kill()
-        runner.process.wait()
-    with serving(tools, state) as runner:
-        assert runner.end(runner.submit(tree(), **QUICK)).state is JobState.DONE
-        assert runner.job(id).state is JobState.CANCELLED
-        assert not alive(marker)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_within_seconds_whoever_listens(
-    tools: Path, state: Path, marker: str, number: signal.Signals
-) -> None:
+def test_a_signal_ends_it_within_seconds_whoever_listens(tools: Path, state: Path, marker: str) -> None:
     with serving(tools, state) as runner:
         id = runner.submit(tree(), **{**QUICK, "config": f"SECONDS={marker}\n".encode()})
         wait(lambda: alive(marker))
         with runner.http.stream("GET", f"/v1/jobs/{id}/events") as reading:
             lines = reading.iter_lines()
             assert next(lines).startswith("id: ")
-            runner.process.send_signal(number)
+            runner.process.send_signal(signal.SIGTERM)
             assert runner.process.wait(8) == 0
         check_gone(marker)
 
@@ -418,6 +403,21 @@ def test_embedded(tools: Path, state: Path, tmp_path: Path, marker: str) -> None
     assert not (state / "jobs").exists()
 
 
+def test_jobs_of_embedded_runners_that_were_killed_are_removed_by_the_next(tmp_path: Path) -> None:
+    killed, living, begun = (tmp_path / "embedded" / name for name in ("killed", "living", "begun"))
+    for other in (killed, living):
+        other.mkdir(parents=True)
+        (other / "lock").touch()
+        (other / "jobs.sqlite").touch()
+    begun.mkdir()
+    with (living / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        first, second = embedded_state(tmp_path), embedded_state(tmp_path)
+    assert len({first.jobs, second.jobs}) == 2
+    assert first.cache == second.cache == tmp_path
+    assert set((tmp_path / "embedded").iterdir()) == {living, begun, first.jobs, second.jobs}
+
+
 def test_embedded_whose_parent_is_killed(tools: Path, state: Path, tmp_path: Path, marker: str) -> None:
     keep = "import subprocess, sys; subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE).wait()"
     with started(tools, [sys.executable, "-c", keep, *command(state, "--embedded")]) as runner:
@@ -428,14 +428,3 @@ def test_embedded_whose_parent_is_killed(tools: Path, state: Path, tmp_path: Pat
     check_gone(str(state))
     check_gone(marker)
     assert list((state / "embedded").iterdir()) == []
-
-
-def test_jobs_of_an_embedded_runner_that_was_killed_are_removed_by_the_next(tools: Path, state: Path) -> None:
-    with started(tools, command(state, "--embedded")) as runner:
-        runner.process.kill()
-        runner.process.wait()
-    [left] = (state / "embedded").iterdir()
-    with started(tools, command(state, "--embedded")), started(tools, command(state, "--embedded")):
-        now = set((state / "embedded").iterdir())
-        assert len(now) == 2, "two of them do not disturb each other"
-        assert left not in now
