@@ -85,7 +85,7 @@ class JobRequest(Wire):
     patch: str | None = None
     titles: tuple[str, ...] = ()
     arch: Literal["x86_64"] = "x86_64"
-    cmdline: str = ""
+    cmdline: str = Field(default="", max_length=1024, pattern=r"^[ -~]*$")
     runs: int | None = Field(default=None, ge=1, le=1000)
     baseline_runs: int = Field(default=5, ge=1, le=1000)
     confidence: float = Field(default=0.95, gt=0, lt=1)
