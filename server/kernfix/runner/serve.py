@@ -16,6 +16,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -34,6 +35,9 @@ from kernfix.runner.tokens import Tokens
 from kernfix.verify.wire import ENDED, JobState, Judgement, Verdict
 
 log = logging.getLogger("kernfix.runner")
+
+MAKING_SECONDS = 3600
+"""A folder of jobs without its lock is younger than that while it is being made."""
 
 
 class CannotStart(Exception):
@@ -126,21 +130,23 @@ def embedded_state(cache: Path) -> State:
     """A state with a jobs folder of its own; those of embedded runners that were killed are removed."""
     home = cache / "embedded"
     home.mkdir(parents=True, exist_ok=True)
-    for old in home.iterdir():
-        _remove_dead(old)
+    for old in filter(_is_dead, home.iterdir()):
+        shutil.rmtree(old, ignore_errors=True)  # another runner may be at it too
     return State.at(cache, Path(tempfile.mkdtemp(dir=home)))
 
 
-def _remove_dead(folder: Path) -> None:
-    lock = folder / "lock"
-    if not lock.exists():
-        return  # being made by another runner at this moment
-    with lock.open("r+") as file:
-        try:
+def _is_dead(folder: Path) -> bool:
+    """Whether nobody works in a folder of jobs any more."""
+    try:
+        with (folder / "lock").open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        shutil.rmtree(folder)
+        return True
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:  # being made by another runner at this moment, or left half removed
+        with contextlib.suppress(FileNotFoundError):
+            return time.time() - folder.stat().st_mtime > MAKING_SECONDS
+        return False
 
 
 def _end_with_parent(state: State) -> None:
