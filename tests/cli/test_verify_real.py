@@ -19,7 +19,7 @@ from kernfix.runner.tokens import Tokens
 
 STUBS = Path(__file__).parents[1] / "runner" / "stubs"
 TITLE = "BUG: unable to handle kernel NULL pointer dereference in toy_read"
-NEEDED = ("gcc", "make", "busybox", "setpriv", "bash", "tar", "gzip", "git")
+NEEDED = ("gcc", "make", "flex", "bison", "bc", "busybox", "setpriv", "bash", "tar", "gzip", "git")
 TOY = STUBS.joinpath("linux/kernel/toy.c").read_text()
 CLEAN = TOY[: TOY.index("[    3.000000]")]
 Capture = pytest.CaptureFixture[str]

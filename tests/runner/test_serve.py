@@ -30,7 +30,7 @@ from kernfix.verify.wire import ENDED, Event, Job, JobState, Verdict
 
 STUBS = Path(__file__).parent / "stubs"
 TITLE = "BUG: unable to handle kernel NULL pointer dereference in toy_read"
-NEEDED = ("gcc", "make", "busybox", "setpriv", "bash", "tar", "gzip")
+NEEDED = ("gcc", "make", "flex", "bison", "bc", "busybox", "setpriv", "bash", "tar", "gzip")
 SOURCE = b"int main(void) { return 0; }\n"
 QUICK = {"config": b"SECONDS=0\n", "baseline_runs": 1, "confidence": 0.6, "titles": [TITLE]}
 """A crash seen in 1 of 1 run needs 2 clean ones for a confidence of 60 %."""

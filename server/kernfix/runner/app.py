@@ -28,7 +28,12 @@ Count = Annotated[int, Query(ge=0, lt=1 << 63)]
 EventNumber = Annotated[int, Header(ge=0, lt=1 << 63)]
 """Both as far as SQLite counts."""
 
-NEEDED = {"make": "make", "gcc": "gcc", "qemu-system-x86_64": "qemu-system-x86", "busybox": "busybox-static"}
+NEEDED = {
+    **{name: name for name in ("make", "gcc", "flex", "bison", "bc")},
+    "setpriv": "util-linux",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "busybox": "busybox-static",
+}
 """Programs that any job needs, with the Debian package that has each."""
 
 OPEN = frozenset({"/healthz", "/openapi.json", "/docs", "/redoc"})
@@ -52,7 +57,8 @@ class Service:
 
 def create_app(service: Service, lifespan: Callable[[FastAPI], Any] | None = None) -> FastAPI:
     """The ASGI application."""
-    app = FastAPI(title="kernfix runner", version=__version__, lifespan=lifespan)
+    # The interactive pages would load scripts from elsewhere; /openapi.json has what they show.
+    app = FastAPI(title="kernfix runner", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(_Guard, tokens=service.tokens)
 
