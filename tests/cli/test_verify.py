@@ -276,7 +276,10 @@ def test_a_patch_that_is_no_text(real: Command) -> None:
     check_sentence(real.run("--runner", "http://127.0.0.1:9", patch="fix.patch"), 3, "the patch has bytes")
 
 
-PROGRAMS = ("make", "gcc", "busybox", "setpriv", "tar", "gzip", "bash", "sh", "git", "as", "ld", "cc1", "bwrap")
+PROGRAMS = (
+    *("make", "gcc", "flex", "bison", "bc", "busybox", "setpriv"),
+    *("tar", "gzip", "bash", "sh", "git", "as", "ld", "cc1", "bwrap"),
+)
 
 
 def only(folder: Path, monkeypatch: pytest.MonkeyPatch, *, without: str = "", stub: str = "") -> None:
@@ -293,7 +296,9 @@ def only(folder: Path, monkeypatch: pytest.MonkeyPatch, *, without: str = "", st
 
 
 def needs_programs() -> None:
-    missing = [name for name in ("make", "gcc", "busybox", "setpriv") if shutil.which(name) is None]
+    missing = [
+        name for name in ("make", "gcc", "flex", "bison", "bc", "busybox", "setpriv") if shutil.which(name) is None
+    ]
     if missing:
         pytest.skip(f"nothing can be verified here: {', '.join(missing)} missing")
 
