@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
 
@@ -17,7 +16,7 @@ HEAD = Span(0, 0, 1)
 def crash(
     *frames: Frame, site: SourceLine | None = None, function: str | None = None, arch: str | None = "x86_64"
 ) -> Crash:
-    placed = tuple(replace(frame, span=Span(number, 0, 1)) for number, frame in enumerate(frames, 1))
+    placed = tuple(frame._replace(span=Span(number, 0, 1)) for number, frame in enumerate(frames, 1))
     return Crash("title", HEAD, 0, 9, 0, site=site, function=function, arch=arch, stacks=(Stack("crash", placed),))
 
 
@@ -206,7 +205,7 @@ def test_no_site(tree: Tree, site: SourceLine | None) -> None:
 
 
 def test_problems_name_what_is_missing(tree: Tree) -> None:
-    unreliable = replace(frame("guess"), reliable=False)
+    unreliable = frame("guess")._replace(reliable=False)
     located = locate(crash(frame("nowhere"), frame("elsewhere", "gone.c", 3), unreliable), tree)
     assert located.stacks[0].locations == (None, None, None)
     assert len(located.problems) == 2

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
-StackKind = Literal["crash", "alloc", "free", "origin", "other", "lock"]
+from kernfix.crash.demangle import demangled
+
+StackKind = Literal["crash", "alloc", "free", "origin", "race", "lock", "cpu", "other"]
+"""What a stack tells: where it crashed; where the memory was allocated, freed, or left uninitialised; the other access of a data race;
+how a lock came to be taken; what another processor was doing; anything else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of one line of the log: 0-based line, characters ``[start, end)``."""
 
     line: int
@@ -31,12 +34,14 @@ class SourceLine:
     column: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One entry of a stack.
 
-    `offset` and `size` are bytes, as in ``function+offset/size``. `file`, `line` and `column` are what the log states, and None
-    where it states nothing. `reliable` is False for entries that the kernel marks with ``?``.
+    `function` is the symbol as printed, `shown` the same for people. `offset` and `size` are bytes, as in ``function+offset/size``.
+    `file`, `line` and `column` are what the log states, and None where it states nothing. `reliable` is False for entries that the kernel
+    marks with ``?``. 32-bit arm prints ``function from caller+offset/size``: there, `caller` is given, and offset, size and source line
+    are the caller's. `register` names the register that a frame was read from (``RIP``, ``pc``); its address is where the processor was,
+    while that of every other frame is where a call returns to.
     """
 
     function: str
@@ -50,16 +55,58 @@ class Frame:
     reliable: bool = True
     module: str | None = None
     address: str | None = None
+    build_id: str | None = None
+    caller: str | None = None
+    register: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The function's name as its programmer wrote it (Rust and C++ symbols are demangled)."""
+        return demangled(self.function) or self.function
+
+    @property
+    def holder(self) -> str:
+        """The function that offset, size and source line are about."""
+        return self.caller or self.function
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """A call trace of one kind, innermost frame first."""
+class Stack(NamedTuple):
+    """A call trace of one kind, innermost frame first; `label` is the line that announces it, if one does."""
 
     kind: StackKind
     frames: tuple[Frame, ...]
     task: str | None = None
     pid: int | None = None
+    cpu: int | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLock:
+    """A lock that a task held (`held`), or waited for: its class as lockdep names it, and where it was taken."""
+
+    name: str
+    held: bool
+    frame: Frame | None
+    task: str | None = None
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What ran: the task (`comm`, `pid`, `uid`) on processor `cpu`, and on which kernel.
+
+    `kernel` is the release with the build as printed, `taint` the letters or the words after ``Tainted:`` (None where the kernel says
+    ``Not tainted`` or nothing), `hardware` what ``Hardware name:`` says.
+    """
+
+    comm: str | None = None
+    pid: int | None = None
+    uid: int | None = None
+    cpu: int | None = None
+    kernel: str | None = None
+    taint: str | None = None
+    hardware: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +123,11 @@ class Crash:
 
     `title` is canonical (syzkaller's rules); two crashes that share any of `titles` are taken for the same bug. `function` is the
     function to blame, `site` the source line that the headline names. `corrupted` is the reason why the title cannot be trusted, or None.
+    `consequence_of` is the index, in the same log, of the crash that this one only follows from: the panic that ends an oops, the trap
+    behind a BUG(). `code` are the bytes around the faulting instruction as the kernel prints them (the marked byte begins it).
     `facts` are details that a fix can be built on, by name: ``kind`` (of a UBSAN, refcount or bad access report), ``index`` and ``array``
     (UBSAN), ``access`` (``Read``/``Write``), ``access_size`` (bytes), ``address``, ``range`` (of the dereference, where KASAN explains a
-    protection fault) and ``list`` (what list debugging says).
+    protection fault) and ``list`` (what list debugging says). `problems` say what could not be made sense of.
     """
 
     title: str
@@ -97,8 +146,12 @@ class Crash:
     executor: Executor | None = None
     arch: str | None = None
     stacks: tuple[Stack, ...] = ()
+    locks: tuple[HeldLock, ...] = ()
+    machine: Machine = Machine()
     registers: Mapping[str, str] = field(default_factory=dict)
+    code: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    consequence_of: int | None = None
     problems: tuple[str, ...] = ()
 
     @property
@@ -117,3 +170,8 @@ class Log:
 
     crashes: tuple[Crash, ...]
     problems: tuple[str, ...] = ()
+
+    @property
+    def faults(self) -> tuple[Crash, ...]:
+        """The crashes that follow from no other."""
+        return tuple(crash for crash in self.crashes if crash.consequence_of is None)

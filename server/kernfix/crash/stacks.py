@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from kernfix.crash.lines import Line
 from kernfix.crash.model import Frame, Stack, StackKind
@@ -144,7 +144,7 @@ def stacks_of(lines: list[Line], blamed: str | None) -> tuple[Stack, ...]:
     holders = (no for no in traces if any(f.reliable and base_name(f.function) == blamed for f in stacks[no].frames))
     chosen = next(holders, traces[0]) if traces else None
     return tuple(
-        replace(stack, kind="other") if stack.kind == "crash" and no != chosen else stack
+        stack._replace(kind="other") if stack.kind == "crash" and no != chosen else stack
         for no, stack in enumerate(stacks)
     )
 
@@ -195,7 +195,7 @@ class _Reader:
         if self._current and (self._current.frames or self._current.lead):
             stack = self._current.closed()
             torn = self._headless and len(stack.frames) < _HEADLESS_LEAST
-            self._stacks.append(replace(stack, kind="other") if torn else stack)
+            self._stacks.append(stack._replace(kind="other") if torn else stack)
         self._current = None
         self._headless = False
 
