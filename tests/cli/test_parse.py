@@ -33,7 +33,7 @@ def test_summary(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{GOOD}:6: KASAN: slab-out-of-bounds Write in frob_set_table" in shown
     for words in (
         "KASAN-WRITE",
-        "the kernel panicked",
+        "then     kernel panic: KASAN: panic_on_warn set",
         "frob_set_table+0x1f4/0x310 [frob]",
         "allocated (task 212)",
         "… 3 more",
@@ -54,8 +54,9 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "kernfix.crash/1"
     assert [file["file"] for file in document["files"]] == [GOOD, NONE]
-    (crash,) = document["files"][0]["crashes"]
+    crash, panic = document["files"][0]["crashes"]
     assert crash["title"] == "KASAN: slab-out-of-bounds Write in frob_set_table"
+    assert (crash["consequence_of"], panic["consequence_of"]) == (None, 0)
     assert document["files"][1] == {"file": NONE, "crashes": [], "problems": []}
 
 
@@ -91,7 +92,7 @@ def test_a_bad_file_does_not_hide_the_others(tmp_path: Path, capsys: pytest.Capt
     assert main(["parse", "--json", gone, GOOD]) == exits.BAD_INPUT
     captured = capsys.readouterr()
     files = {file["file"]: file for file in json.loads(captured.out)["files"]}
-    assert len(files[GOOD]["crashes"]) == 1
+    assert len(files[GOOD]["crashes"]) == 2
     assert files[gone]["crashes"] == []
     assert "cannot read" in files[gone]["problems"][0]
 

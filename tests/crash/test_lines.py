@@ -22,7 +22,7 @@ from kernfix.crash.lines import CONSOLE, LINE_LIMIT, PLAIN, read_line
         ("lab login: [    1.234567][   T12] BUG: x", "BUG: x", "T12"),
         ("lab login: root", "lab login: root", PLAIN),
         ("> > [    1.234567] BUG: x", "BUG: x", CONSOLE),
-        ("Mar  3 10:02:11 lab kernel: BUG: x", "BUG: x", PLAIN),
+        ("Mar  3 10:02:11 lab kernel: BUG: x", "BUG: x", CONSOLE),
         ("2025-03-03T10:02:11.123456+01:00 lab kernel: [    1.234567] BUG: x", "BUG: x", CONSOLE),
         ("[Mon Mar  3 10:02:11 2025] BUG: x", "BUG: x", CONSOLE),
         ("\x00\x00[    1.234567] BUG: x\r\r", "BUG: x", CONSOLE),
@@ -45,4 +45,4 @@ def test_span_counts_the_columns_of_the_raw_line() -> None:
 
 
 def test_a_long_line_is_cut() -> None:
-    assert len(read_line(0, "x" * 1_000_000).text) == LINE_LIMIT
+    assert len(read_line(0, "x" * 1_000_000).body) == LINE_LIMIT

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kernfix.crash import decode, parse, to_json
 from kernfix.crash.formats import FAMILIES
-from kernfix.crash.scan import MAX_HEADLINES
+from kernfix.crash.stretch import MAX_HEADLINES
 
 PIECES = [
     *(family.keyword for family in FAMILIES),

@@ -83,7 +83,7 @@ def _is_good(proposals: Proposals, verdicts: Verdicts) -> bool:
 
 
 def _crash(name: str) -> Crash:
-    crashes = parse(decode(read_bytes(name))).crashes
+    crashes = parse(decode(read_bytes(name))).faults
     if not crashes:
         raise BadInput(f"there is no crash in {name}; name the console log that has it.")
     if len(crashes) > 1:

@@ -54,7 +54,9 @@ def _note(text: str) -> Iterator[None]:
 
 def lines(located: LocatedLog) -> Iterator[str]:
     """The located crashes for people: each stack that matters, with the machinery of reports and the unwinder's guesses counted."""
-    for number, (crash, where) in enumerate(zip(located.log.crashes, located.crashes, strict=True)):
+    pairs = zip(located.log.crashes, located.crashes, strict=True)
+    faults = [(crash, where) for crash, where in pairs if crash.consequence_of is None]
+    for number, (crash, where) in enumerate(faults):
         if number:
             yield ""
         yield from _crash_text(crash, where, located.tree)

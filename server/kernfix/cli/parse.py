@@ -7,19 +7,30 @@ import itertools
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kernfix import crash
 from kernfix.cli import exits
-from kernfix.cli.input import read_bytes
+from kernfix.cli.input import read_blocks
 from kernfix.cli.terminal import printable
-from kernfix.crash import Crash, Frame, Log, Stack
+from kernfix.crash import Crash, Frame, HeldLock, Log, Machine, Stack
 
 SCHEMA = "kernfix.crash/1"
 
-_HEADINGS = {"crash": "stack", "alloc": "allocated", "free": "freed", "origin": "uninitialised since"}
+_HEADINGS = {
+    "crash": "stack",
+    "alloc": "allocated",
+    "free": "freed",
+    "origin": "uninitialised since",
+    "race": "other access",
+    "lock": "lock",
+}
 """Stacks that are shown; the others are counted."""
+_HIDDEN = {"cpu": "of other processors"}
+_MOST_FRAMES, _FEWER_FRAMES = 16, 5
+_MOST_LOCKS, _MOST_AFTER = 4, 4
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -51,14 +62,29 @@ def run(args: argparse.Namespace) -> int:
 
 def read_log(name: str) -> Log:
     """The crashes of a file (``-``: standard input); BadInput when it cannot be a console log."""
-    data = read_bytes(name)
+    seen = _Seen()
+    log = crash.parse_stream(seen.passing(read_blocks(name)))
     shown = _shown_name(name)
-    if not data.strip():
+    if seen.blank:
         raise exits.BadInput(f"{shown} is empty; name a console log.")
-    log = crash.parse(crash.decode(data))
-    if not log.crashes and b"\0" in data:
+    if not log.crashes and seen.binary:
         raise exits.BadInput(f"{shown} looks binary and holds no crash; name a console log in plain text.")
     return log
+
+
+class _Seen:
+    """What went by of a file: whether it has been `blank` so far, and whether it looks `binary`."""
+
+    def __init__(self) -> None:
+        self.blank = True
+        self.binary = False
+
+    def passing(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """The same blocks, looked at."""
+        for block in blocks:
+            self.blank = self.blank and not block.strip()
+            self.binary = self.binary or b"\0" in block
+            yield block
 
 
 def _json(name: str, logs: dict[str, Log], bad: dict[str, str]) -> dict[str, Any]:
@@ -90,27 +116,36 @@ def _text(name: str, log: Log, paint: _Paint) -> Iterator[str]:
     shown = _shown_name(name)
     if not log.crashes:
         yield f"{shown}: no crash found."
-    for no, one in enumerate(log.crashes):
+    for no, (index, one) in enumerate(
+        (index, one) for index, one in enumerate(log.crashes) if one.consequence_of is None
+    ):
         if no:
             yield ""
         yield f"{paint.dim(f'{shown}:{one.start_line + 1}:')} {paint.red(printable(one.title))}"
-        yield from _summary(one, paint)
+        yield from _summary(one, [after for after in log.crashes if after.consequence_of == index], paint)
         yield from _stacks(one.stacks, paint)
     for problem in log.problems:
         yield f"{shown}: {problem}"
 
 
-def _summary(one: Crash, paint: _Paint) -> Iterator[str]:
+def _summary(one: Crash, consequences: list[Crash], paint: _Paint) -> Iterator[str]:
     remarks = (
         f"incomplete report ({one.corrupted}): do not trust the title" if one.corrupted else None,
         "the log also shows a failure of the test machine" if one.suppressed else None,
-        "the kernel panicked" if one.panicked else None,
+        "the kernel panicked" if one.panicked and not consequences else None,
+        *one.problems,
     )
     rows = (
         ("function", one.function),
         ("at", f"{one.site.file}:{one.site.line}" if one.site else one.guilty_file),
         ("type", one.type),
         ("details", ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in one.facts.items())),
+        ("task", _machine(one.machine)),
+        (
+            "locks",
+            "; ".join(_lock(lock) for lock in one.locks[:_MOST_LOCKS]) + (" …" if len(one.locks) > _MOST_LOCKS else ""),
+        ),
+        ("then", "; ".join(f"{after.title} (line {after.start_line + 1})" for after in consequences[:_MOST_AFTER])),
         ("lines", f"{one.start_line + 1}-{one.end_line + 1}"),
         ("note", "; ".join(remark for remark in remarks if remark)),
     )
@@ -119,35 +154,55 @@ def _summary(one: Crash, paint: _Paint) -> Iterator[str]:
             yield f"  {paint.dim(f'{label:8}')} {printable(value)}"
 
 
+def _machine(machine: Machine) -> str:
+    parts = (
+        machine.comm and machine.comm + (f" ({machine.pid})" if machine.pid is not None else ""),
+        machine.cpu is not None and f"on CPU {machine.cpu}",
+        machine.kernel and f"kernel {machine.kernel}",
+        machine.taint and f"tainted {machine.taint}",
+    )
+    return ", ".join(part for part in parts if part)
+
+
+def _lock(lock: HeldLock) -> str:
+    at = f" at {_frame(lock.frame)}" if lock.frame else ""
+    return f"{'' if lock.held else 'wants '}{lock.name}{at}"
+
+
 def _stacks(stacks: Iterable[Stack], paint: _Paint) -> Iterator[str]:
-    hidden = 0
+    hidden: Counter[str] = Counter()
     for stack in stacks:
         if stack.kind not in _HEADINGS:
-            hidden += 1
+            hidden[_HIDDEN.get(stack.kind, "other")] += 1
             continue
         who = f" by {stack.task}" if stack.task else ""
         pid = f" (task {stack.pid})" if stack.pid is not None else ""
-        yield "  " + paint.bold(printable(f"{_HEADINGS[stack.kind]}{who}{pid}"))
-        yield from _frames(stack.frames, paint)
+        what = (stack.label or "lock") if stack.kind == "lock" else f"{_HEADINGS[stack.kind]}{who}{pid}"
+        yield "  " + paint.bold(printable(what))
+        yield from _frames(stack.frames, _MOST_FRAMES if stack.kind == "crash" else _FEWER_FRAMES, paint)
     if hidden:
-        yield paint.dim(f"  … {hidden} more stack{'s' if hidden > 1 else ''} (locks, other tasks, the panic)")
+        more = ", ".join(f"{count} {what}" for what, count in hidden.items())
+        yield paint.dim(f"  … stacks not shown: {more} (--json has them)")
 
 
-def _frames(frames: Iterable[Frame], paint: _Paint) -> Iterator[str]:
+def _frames(frames: Iterable[Frame], most: int, paint: _Paint) -> Iterator[str]:
     """The frames that matter; the machinery of reports and of entering the kernel is counted, guesses of the unwinder are left out."""
-    reliable = (frame for frame in frames if frame.reliable)
+    reliable = [frame for frame in frames if frame.reliable]
+    shown = 0
     for machinery, group in itertools.groupby(reliable, key=lambda frame: crash.is_machinery(frame.function)):
         together = list(group)
-        if machinery:
-            yield paint.dim(f"    … {len(together)} more")
-        else:
-            yield from (f"    {printable(_frame(frame))}" for frame in together)
+        wanted = [] if machinery else together[: most - shown]
+        shown += len(wanted)
+        yield from (f"    {printable(_frame(frame))}" for frame in wanted)
+        if len(together) > len(wanted):
+            yield paint.dim(f"    … {len(together) - len(wanted)} more")
 
 
 def _frame(frame: Frame) -> str:
     offset = f"+{frame.offset:#x}/{frame.size:#x}" if frame.offset is not None and frame.size is not None else ""
     place = f" {frame.file}:{frame.line}" if frame.file else ""
-    return f"{frame.function}{offset}{place}{' [inline]' if frame.inlined else ''}{f' [{frame.module}]' if frame.module else ''}"
+    where = f" from {frame.caller}" if frame.caller else ""
+    return f"{frame.shown}{where}{offset}{place}{' [inline]' if frame.inlined else ''}{f' [{frame.module}]' if frame.module else ''}"
 
 
 def _shown_name(name: str) -> str:

@@ -79,7 +79,7 @@ def judge(request: VerifyRequest, patches: Mapping[str, str | None], progress: P
 
 def run(args: argparse.Namespace) -> int:
     """Judge a patch, or the tree as it stands."""
-    crashes = parse(decode(read_bytes(args.crash))).crashes
+    crashes = parse(decode(read_bytes(args.crash))).faults
     if not crashes:
         raise BadInput(f"there is no crash in {args.crash}; name the console log that has it.")
     patch = decode(read_bytes(args.patch)) if args.patch else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from kernfix.crash.guilty import frame_functions
-from kernfix.crash.rules import rx
+from kernfix.crash.entries import Entry, Heading, Sign
+from kernfix.crash.model import Frame
+from kernfix.crash.report import Words
 
 NO_FUNCTION = "corrupted"
 """Stands in a title where a function should."""
@@ -16,35 +17,28 @@ HALF_MATCHED = "matched title but not report regexp"
 TIMESTAMP = "title contains timestamp"
 DISCONNECTED = "serial port was disconnected"
 
-_STARTS = (
-    rx(r"Call [Tt]race"),
-    rx(r"\bAllocated(?: by task \d+)?:"),
-    rx(r"\bFreed(?: by task \d+)?:"),
-    rx(r"(?<!stack) backtrace(?: \(crc \w+\))?:"),
-    rx(r"Backtrace:"),
-    rx(r"Uninit was stored to memory at"),
-    rx(r"status: \w+ badaddr: \w+ cause: \w+"),
-)
+_LEAST = 4
+"""Lines that a stack with its heading has at least."""
+_NEAR = 15
+"""Lines below a heading within which its first frame stands."""
+_JUDGED = (Sign.TRACE, Sign.ALLOCATED, Sign.FREED, Sign.LEAK, Sign.BACKTRACE, Sign.STORED, Sign.BADADDR)
 _TIMESTAMP = re.compile(r"\[ *\d+\.\d{6}\]")
 _NO_STACK = "(stack is not available)"
 
 
-def torn_stack(lines: list[str]) -> str | None:
-    """What is wrong with the stacks of a report, or None."""
-    any_frames = False
-    for start in _STARTS:
-        at = next((no for no, line in enumerate(lines) if start.search(line)), None)
-        if at is None:
-            continue
-        if len(lines) - at < 4:
+def torn_stack(words: Words) -> str | None:
+    """What is wrong with the stacks of a report, or None. Only the first stack of each kind is looked at."""
+    first: dict[Sign, int] = {}
+    for no, entry in enumerate(words.entries):
+        if isinstance(entry, Heading):
+            first.setdefault(entry.sign, no)
+    stacks = [(sign, first[sign]) for sign in _JUDGED if sign in first]
+    for sign, at in stacks:
+        if len(words.bodies) + 1 - at < _LEAST:
             return "call trace is missed"
-        if start is _STARTS[-1]:
-            any_frames = True
-            continue
-        if not _frames_follow(lines, at, start):
+        if sign is not Sign.BADADDR and not _frames_follow(words, at):
             return "no frames in a stack trace"
-        any_frames = True
-    return None if any_frames else "no stack trace in report"
+    return None if stacks else "no stack trace in report"
 
 
 def torn_title(title: str) -> str | None:
@@ -52,10 +46,15 @@ def torn_title(title: str) -> str | None:
     return TIMESTAMP if _TIMESTAMP.search(title) else None
 
 
-def _frames_follow(lines: list[str], at: int, start: re.Pattern[str]) -> bool:
-    for line in lines[at + 1 : at + 16]:
-        if frame_functions(line) or _NO_STACK in line:
+def _frames_follow(words: Words, at: int) -> bool:
+    for body, entry in zip(words.bodies[at + 1 : at + 1 + _NEAR], words.entries[at + 1 : at + 1 + _NEAR], strict=True):
+        if is_in_stack(entry) or _NO_STACK in body:
             return True
-        if any(other.search(line) for other in _STARTS if other is not start):
+        if isinstance(entry, Heading) and entry.sign in _JUDGED:
             return False
     return False
+
+
+def is_in_stack(entry: Entry) -> bool:
+    """Whether the line is an entry of a stack that counts: no line of a register dump, and no function without an address."""
+    return isinstance(entry, Frame) and entry.register is None and not entry.inlined

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernfix.crash.model import Crash, Frame, Span, Stack
+from kernfix.crash.demangle import demangled
+from kernfix.crash.model import Crash, Frame, HeldLock, Machine, Span, Stack
 
 
 def to_json(crash: Crash) -> dict[str, Any]:
@@ -30,8 +31,12 @@ def to_json(crash: Crash) -> dict[str, Any]:
             "source_line": site.line if site else None,
             "column": site.column if site else None,
         },
+        "consequence_of": crash.consequence_of,
+        "machine": _machine(crash.machine),
         "stacks": [_stack(stack) for stack in crash.stacks],
+        "locks": [_lock(lock) for lock in crash.locks],
         "registers": dict(crash.registers),
+        "code": crash.code,
         "facts": dict(crash.facts),
         "problems": list(crash.problems),
     }
@@ -42,6 +47,8 @@ def _stack(stack: Stack) -> dict[str, Any]:
         "kind": stack.kind,
         "task": stack.task,
         "pid": stack.pid,
+        "cpu": stack.cpu,
+        "label": stack.label,
         "frames": [_frame(frame) for frame in stack.frames],
     }
 
@@ -49,6 +56,8 @@ def _stack(stack: Stack) -> dict[str, Any]:
 def _frame(frame: Frame) -> dict[str, Any]:
     return {
         "function": frame.function,
+        "demangled": demangled(frame.function),
+        "caller": frame.caller,
         "offset": frame.offset,
         "size": frame.size,
         "file": frame.file,
@@ -57,9 +66,25 @@ def _frame(frame: Frame) -> dict[str, Any]:
         "inlined": frame.inlined,
         "reliable": frame.reliable,
         "module": frame.module,
+        "build_id": frame.build_id,
         "address": frame.address,
+        "register": frame.register,
         "span": _span(frame.span),
     }
+
+
+def _lock(lock: HeldLock) -> dict[str, Any]:
+    return {
+        "name": lock.name,
+        "held": lock.held,
+        "task": lock.task,
+        "pid": lock.pid,
+        "frame": _frame(lock.frame) if lock.frame else None,
+    }
+
+
+def _machine(machine: Machine) -> dict[str, Any]:
+    return {name: getattr(machine, name) for name in ("comm", "pid", "uid", "cpu", "kernel", "taint", "hardware")}
 
 
 def _span(span: Span) -> dict[str, int]:

@@ -1,8 +1,9 @@
 """Console lines: what stands before the kernel's own words, and who printed them.
 
-A console line may carry a syslog or mail prefix, a printk level, a time stamp and a caller tag (``CONFIG_PRINTK_CALLER``: ``T12`` a task,
-``C1`` a processor). Lines of different callers are interleaved freely, so a report is read from the lines of one *context*: the caller
-tag, `CONSOLE` where there is a time and no tag, `PLAIN` where there is neither (a report that somebody has already cut out).
+A console line may carry what a mail, a logger, a serial console or the kernel itself put in front: quote marks, a time of day, a host
+name, a printk level, a time stamp and a caller tag (``CONFIG_PRINTK_CALLER``: ``T12`` a task, ``C1`` a processor). Lines of different
+callers are interleaved freely, so a report is read from the lines of one *context*: the caller tag, `CONSOLE` where there is a time and no
+tag, `PLAIN` where there is neither (a report that somebody has already cut out).
 """
 
 from __future__ import annotations
@@ -18,56 +19,86 @@ LINE_LIMIT = 1024
 CONSOLE = "console"
 PLAIN = ""
 
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_new = tuple.__new__
+"""Makes a named tuple without the detour of checking its arguments; there is one for each line of a log."""
+
+_ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][0-9A-B]|[=>78])")
+
+_CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
+_ISO = rf"\d{{4}}-\d\d-\d\d[T ]{_CLOCK}(?:Z|[+-]\d\d:?\d\d)?"
+_DAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d"
+
+_COMMON = re.compile(r"\[ *\d+\.\d+\](?: ?\[ *([TC]\d+)\])? ?")
+"""What nearly every line begins with: the kernel's own time stamp and caller."""
 
 _PREFIX = re.compile(
     r"[\x00\r]*"
-    r"(?:> ?){0,4}"
-    r"(?:(?:\w{3} [ \d]\d [\d:]{8}|\d{4}-\d\d-\d\dT\S{8,24}) \S{1,64} kernel: )?"
+    # quoted in a mail, perhaps more than once
+    r"(?:[>|] ?){0,8}"
+    # a test harness or terminal program that stamps every line
+    rf"(?:\[?(?P<stamp>{_ISO})\]? (?![\w.-]+ kernel: )|\[{_CLOCK}\] )?"
+    # syslog, journalctl -k, kern.log
+    rf"(?:(?P<syslog>(?:{_DAY} {_CLOCK}|{_ISO}|\[ *\d+\.\d+\]) [\w.-]{{1,64}} kernel: ))?"
+    # the record of /dev/kmsg and of extended netconsole: level, sequence, microseconds, flags
+    r"(?:(?P<record>(?:[\w.~+-]{1,64},)?\d{1,4},\d{1,20},\d{1,20},[-c+](?:,caller=(?P<recorded>[TC]\d{1,10}))?(?:,[\w=/.-]{1,64}){0,4};))?"
     r"(?:\*\* \d+ printk messages dropped \*\* ?)?"
+    # dmesg -x
+    r"(?:(?:kern|user|daemon|syslog) *:(?:emerg|alert|crit|err|warn|notice|info|debug) *: )?"
     r"(?:<\d{1,3}>)?"
-    r"(?:(?P<time>\[ *\d+\.\d+\]|\[\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}\]) ?)?"
-    r"(?:\[ *(?P<caller>[TC]\d+)\] ?)?"
+    # the kernel's own time stamp, or what dmesg -T, -d and --time-format=iso make of it
+    rf"(?:(?P<time>\[ *\d+\.\d+(?: <[ +\d.]*>)?\]|\[{_DAY} {_CLOCK} \d{{4}}\]|{_ISO}) ?)?"
+    r"(?:\[ *(?P<caller>[TC]\d{1,10})\] ?)?"
 )
 
 
 class Line(NamedTuple):
-    """One console line: its 0-based number, its text, the column where the kernel's words begin, and its context."""
+    """One console line: its 0-based number, the kernel's own words, who printed it, and the column where the words begin.
+
+    `raw` is the line as it is in the log where terminal escapes have been taken out of it, else None.
+    """
 
     number: int
-    text: str
-    begin: int
+    body: str
     context: str
-    raw: str
-
-    @property
-    def body(self) -> str:
-        """The kernel's own words."""
-        return self.text[self.begin :]
+    begin: int
+    raw: str | None = None
 
     def span(self, start: int, end: int) -> Span:
         """The place in the log of the body's characters ``[start, end)``."""
         first, last = self.begin + start, self.begin + end
-        if self.raw != self.text:
+        if self.raw is not None:
             columns = _columns(self.raw)
             first, last = columns[first], columns[last - 1] + 1 if end > start else columns[first]
         return Span(self.number, first, last)
 
 
-def read_line(number: int, raw: str) -> Line:
-    """Take one line apart; `raw` has no line feed."""
-    raw = raw[:LINE_LIMIT]
-    text = _ANSI.sub("", raw) if "\x1b" in raw else raw
-    text = text.rstrip("\r")
-    at = text.find("login: ") + len("login: ") if "login: " in text else 0
-    match = _PREFIX.match(text, at)
-    assert match is not None, "every part of the prefix is optional"
-    if at and not match["time"]:
+def read_line(number: int, text: str) -> Line:
+    """Take one line apart; `text` has no line feed."""
+    raw = None
+    if len(text) > LINE_LIMIT:
+        text = text[:LINE_LIMIT]
+    if text[-1:] == "\r":
+        text = text.rstrip("\r")
+    if "\x1b" in text:
+        raw, text = text, _ANSI.sub("", text)
+    match = _COMMON.match(text)
+    if match is not None and " kernel: " not in text:
+        begin = match.end()
+        return _new(Line, (number, text[begin:], match[1] or CONSOLE, begin, raw))
+    begin, context = _read_prefix(text)
+    return Line(number, text[begin:], context, begin, raw)
+
+
+def _read_prefix(text: str) -> tuple[int, str]:
+    """Where the kernel's words begin, and their context."""
+    match = None
+    if "login: " in text:
+        match = _PREFIX.match(text, text.find("login: ") + len("login: "))
+    if match is None or not match["time"]:
         match = _PREFIX.match(text)
-        assert match is not None
-    caller = match["caller"]
-    context = caller or (CONSOLE if match["time"] else PLAIN)
-    return Line(number, text, match.end(), context, raw if len(raw) != len(text) else text)
+    assert match is not None, "every part of the prefix is optional"
+    timed = match["time"] or match["record"] or match["syslog"]
+    return match.end(), match["caller"] or match["recorded"] or (CONSOLE if timed else PLAIN)
 
 
 def without_colours(text: str) -> str:

@@ -1,23 +1,28 @@
-"""Cutting a log into reports: which lines belong to which crash."""
+"""Cutting a stretch of a log into reports: which lines belong to which crash."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from kernfix.crash.entries import Entry, Heading, Sign, entry_of
 from kernfix.crash.lines import CONSOLE, PLAIN, Line, read_line
-from kernfix.crash.rules import CALL_TRACE, Family, rx
+from kernfix.crash.model import Frame
+from kernfix.crash.rules import Family, rx
 from kernfix.crash.scan import Headline
 
 REPORT_LIMIT = 3000
 """Lines of one context that a report may have."""
-_WINDOW = 20_000
-"""Lines that are read after the last headline, for a report whose lines other contexts have been mixed into."""
+MOST_INSIDE = 32
+"""Later headlines of the same context that the analysis of a report looks past, at most."""
+MOST_BEHIND = 3
+"""Later headlines of the same context that the report of a mere consequence holds, at most."""
 _NMI_LIMIT = 600
 _BEFORE = 3
 """Lines of the same context above a headline that may tell more about it (``refcount_t: …``, ``list_add corruption. …``)."""
-_LEAD = 40
 
 _TRAP = rx(
     r"invalid opcode:|Internal error:|general protection fault|PANIC: double fault|Unhandled fault:|stack segment:"
@@ -31,109 +36,233 @@ _PANIC_OF_CRASH = rx(
     r"|softlockup: hung tasks|RCU Stall|.*UBSAN|.*KASAN|kasan|Oops|Attempted to kill|Hard LOCKUP|.*: panic_on)"
 )
 
-_UNRELIABLE = rx(r"^\s*(?:\[<?[0-9a-f]+>?\] )*\? \S+\+0x|\(unreliable\)|Disabling lock debugging due to kernel taint")
-_OTHER_REPORT = rx(r"vmalloc: allocation failure:|FAULT_INJECTION: forcing a failure|FAULT_FLAG_ALLOW_RETRY missing")
-_CUT = rx(r"Kernel panic - not syncing|WARNING: possible circular locking dependency detected")
+_INSIDE = rx(
+    r"invalid opcode: 0000|Kernel panic - not syncing|unregister_netdevice: waiting for|PANIC: double fault|Internal error:"
+)
+"""Headlines that may stand inside of a report without ending it."""
+_OTHER_REPORT = "vmalloc: allocation failure:", "FAULT_INJECTION: forcing a failure", "FAULT_FLAG_ALLOW_RETRY missing"
+"""Messages with a stack that are no crash; they end a report that has no caller tag to be told by."""
+_TAINT = "Disabling lock debugging due to kernel taint"
+_CUT = ("Kernel panic - not syncing", "WARNING: possible circular locking dependency detected")
+_CUT_AFTER, _CUT_AFTER_KMSAN = 22, 16
 
 
-@dataclass(slots=True)
+class Part(NamedTuple):
+    """Lines, and what each is to the stacks; `mixed` when they are of several contexts."""
+
+    lines: list[Line]
+    entries: list[Entry]
+    mixed: bool = False
+
+
+class Words(NamedTuple):
+    """The kernel's own words of some lines, what each line is to the stacks, and the words as one text."""
+
+    bodies: list[str]
+    entries: list[Entry]
+    text: str
+
+    def start_of(self, line: int) -> int:
+        """Where a line begins in the text."""
+        return sum(map(len, self.bodies[:line])) + line
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """The lines of one crash, headline first, in log order, and the few of its context `before` the headline."""
+    """One crash in a log: `lines` are all of it in log order, headline first, and `before` the few of its context above the headline.
+
+    Whether it is whole is told from `far`: what its context has printed since, more or less. Title and blame are told from the first
+    `telling` of those lines, which may end sooner (at the next headline, where nothing tells whose lines follow) or later (where a caller
+    tag tells) than the crash. `root` is the index of the report that this one is a consequence of, or None.
+    """
 
     family: Family
-    lines: list[Line] = field(default_factory=list)
+    part: Part
+    far: Part
+    telling: int
     before: list[Line] = field(default_factory=list)
+    root: int | None = None
 
-    @property
-    def context(self) -> str:
-        """Who printed the headline."""
-        return self.lines[0].context
-
-    def analysed(self) -> list[str]:
-        """The words that title and blame are read from: no unreliable frames, nothing of a second report."""
-        drop = self.context != PLAIN
-        limit = 16 if "KMSAN" in self.lines[0].text else 22
-        kept: list[str] = []
-        for line in self.lines:
-            body = line.body
-            if len(kept) > limit and _CUT.search(body):
+    def words(self) -> tuple[Words, Words]:
+        """What title and blame are told from, and what wholeness: no unreliable frames, nothing below the panic of a long report."""
+        lines, marks = self.far.lines, self.far.entries
+        strict = lines[0].context != PLAIN
+        limit = _CUT_AFTER_KMSAN if "KMSAN" in lines[0].body else _CUT_AFTER
+        bodies: list[str] = []
+        entries: list[Entry] = []
+        told: int | None = None
+        for no, entry in enumerate(marks):
+            if no == self.telling:
+                told = len(bodies)
+            body = lines[no].body
+            drop = strict and no > 0
+            if type(entry) is Frame:
+                if drop and not entry.reliable:
+                    continue
+            elif _TAINT in body:
+                if drop:
+                    continue
+            elif len(bodies) > limit and (_CUT[0] in body or _CUT[1] in body):
                 break
-            if kept and self.context in (PLAIN, CONSOLE) and _OTHER_REPORT.search(body):
-                break
-            if not (drop and _UNRELIABLE.search(body)):
-                kept.append(body)
-        return kept
+            bodies.append(body)
+            entries.append(entry)
+        far = Words(bodies, entries, "")
+        near = far if told is None else Words(bodies[:told], entries[:told], "")
+        return near._replace(text="\n".join(near.bodies)), far
 
 
-def reports(raw_lines: list[str], headlines: list[Headline]) -> Iterator[Report]:
-    """The reports of a log in log order. A headline that is only the consequence of a crash is part of that crash's report."""
-    contexts: defaultdict[str, list[Line]] = defaultdict(list)
-    place: dict[int, tuple[str, int]] = {}
-    starts = {headline.line for headline in headlines}
-    last = min(len(raw_lines), headlines[-1].line + _WINDOW)
-    for number in range(max(0, headlines[0].line - _LEAD), last):
-        line = read_line(number, raw_lines[number])
-        if number in starts:
-            place[number] = line.context, len(contexts[line.context])
-        contexts[line.context].append(line)
-    for headline, ends in _with_ends(headlines, contexts, place):
-        context, at = place[headline.line]
-        own = contexts[context][at : min(ends, at + REPORT_LIMIT)]
-        before = contexts[context][max(0, at - _BEFORE) : at]
-        yield Report(headline.family, before=before, lines=_with_other_processors(own, contexts))
+class Context:
+    """The lines of one context in log order, what each is to a stack, and which are headlines."""
+
+    __slots__ = ("_entries", "_foreign", "headlines", "lines")
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.headlines: list[int] = []
+        self._entries: list[Entry] = []
+        self._foreign: list[int] | None = None
+
+    def part(self, start: int, end: int) -> Part:
+        """The lines ``[start, end)``; each is read once."""
+        if len(self._entries) < end:
+            self._entries += map(entry_of, self.lines[len(self._entries) : end])
+        return Part(self.lines[start:end], self._entries[start:end])
+
+    def after(self, at: int) -> list[int]:
+        """The next headlines after the one at index `at`."""
+        first = bisect_right(self.headlines, at)
+        return self.headlines[first : first + MOST_INSIDE]
+
+    def far(self, at: int) -> int:
+        """How far the lines that the headline at index `at` may be about reach."""
+        later = self.after(at)
+        end = min(len(self.lines), at + REPORT_LIMIT)
+        return min(end, later[-1]) if len(later) == MOST_INSIDE else end
+
+    def telling(self, at: int, far: int) -> int:
+        """Where title and blame of the headline at index `at` must have been told."""
+        if self.lines[at].context not in (PLAIN, CONSOLE):
+            return far
+        heads = (
+            no for no in self.after(at) if not (_INSIDE.search(self.lines[no].body) or _is_inlined(self.lines, no))
+        )
+        stop = min(next(heads, far), far)
+        if self._foreign is None:
+            self._foreign = [no for no, line in enumerate(self.lines) if _is_other_report(line.body)]
+        other = bisect_right(self._foreign, at)
+        return min([stop, *self._foreign[other : other + 1]])
 
 
-def _with_ends(
-    headlines: list[Headline], contexts: dict[str, list[Line]], place: dict[int, tuple[str, int]]
-) -> list[tuple[Headline, int]]:
-    """The headlines that start a crash, and where in their context the next crash begins."""
-    first: list[tuple[Headline, str]] = []
+def _is_inlined(lines: list[Line], at: int) -> bool:
+    """Whether a symbolizer made several headlines of one, one for each inlined function, and this is not the first."""
+    return at > 0 and "[inline]" in lines[at - 1].body
+
+
+def _is_other_report(body: str) -> bool:
+    return _OTHER_REPORT[0] in body or _OTHER_REPORT[1] in body or _OTHER_REPORT[2] in body
+
+
+def reports(raw_lines: list[str], first: int, headlines: list[Headline]) -> Iterator[Report]:
+    """The reports of a stretch of a log, in log order; `first` is the number of the first of its lines.
+
+    A headline that is only the consequence of a crash has a report of its own, and is in that crash's report too.
+    """
+    contexts: defaultdict[str, Context] = defaultdict(Context)
+    places: list[tuple[Context, int]] = []
+    starts = iter([headline.line for headline in headlines])
+    start = next(starts, -1)
+    for number, raw in enumerate(raw_lines, first):
+        line = read_line(number, raw)
+        context = contexts[line.context]
+        if number == start:
+            places.append((context, len(context.lines)))
+            context.headlines.append(len(context.lines))
+            start = next(starts, -1)
+        context.lines.append(line)
+    roots, ends = _roots(headlines, places)
+    for number, (headline, (context, at)) in enumerate(zip(headlines, places, strict=True)):
+        root = roots[number]
+        owner = number if root is None or places[root][0] is not context else root
+        end = max(at + 1, min(ends.get(owner, len(context.lines)), at + REPORT_LIMIT))
+        if root is not None:
+            end = min([end, *context.after(at)[MOST_BEHIND:]])
+        reach = max(end, context.far(at))
+        part = _with_other_processors(context.part(at, end), contexts)
+        far = part if reach == end else _with_other_processors(context.part(at, reach), contexts)
+        telling = context.telling(at, reach)
+        told = len(far.lines) if telling == reach else telling - at
+        yield Report(headline.family, part, far, told, context.lines[max(0, at - _BEFORE) : at], root)
+
+
+def _roots(headlines: list[Headline], places: list[tuple[Context, int]]) -> tuple[list[int | None], dict[int, int]]:
+    """For each headline the crash that it is a consequence of, if any; for each crash where, in its context, the next one begins."""
+    roots: list[int | None] = []
     ends: dict[int, int] = {}
-    open_: dict[str, Headline] = {}
-    seen: dict[str, tuple[int, bool]] = {}
-    for headline in headlines:
-        context, at = place[headline.line]
-        lines = contexts[context]
-        since, traced = seen.get(context, (at, False))
-        traced = traced or any(CALL_TRACE.search(line.body) for line in lines[since:at])
-        body = lines[at].body
-        if first and _is_consequence(body, headline, open_.get(context), lines[at - 1].body if at else "", traced):
-            seen[context] = at, traced
+    last: int | None = None
+    open_: dict[int, int] = {}
+    seen: dict[int, tuple[int, bool]] = {}
+    for number, (headline, (context, at)) in enumerate(zip(headlines, places, strict=True)):
+        key = id(context)
+        since, traced = seen.get(key, (at, False))
+        traced = traced or _has_trace(context.part(since, min(at, since + REPORT_LIMIT)).entries)
+        previous = open_.get(key)
+        about = None if previous is None else headlines[previous]
+        if last is not None and _is_consequence(context.lines, at, headline, about, traced=traced):
+            roots.append(last if previous is None else previous)
+            seen[key] = at, traced
             continue
-        if context in open_ and not headline.family.keyword.startswith("unregister_netdevice"):
-            ends.setdefault(open_[context].line, at)
-        open_[context] = headline
-        seen[context] = at, False
-        first.append((headline, context))
-    return [(headline, ends.get(headline.line, len(contexts[context]))) for headline, context in first]
+        if previous is not None and not headline.family.keyword.startswith("unregister_netdevice"):
+            ends.setdefault(previous, at)
+        open_[key] = last = number
+        seen[key] = at, False
+        roots.append(None)
+    return roots, ends
 
 
-def _is_consequence(body: str, headline: Headline, previous: Headline | None, last: str, traced: bool) -> bool:
+def _has_trace(entries: list[Entry]) -> bool:
+    """Whether there is a trace with its frames."""
+    started = False
+    for entry in entries:
+        if isinstance(entry, Heading):
+            started |= entry.sign in (Sign.TRACE, Sign.BACKTRACE)
+        elif started and entry is not None and not entry.register:
+            return True
+    return False
+
+
+def _is_consequence(lines: list[Line], at: int, headline: Headline, previous: Headline | None, *, traced: bool) -> bool:
     """Whether a headline belongs to the crash before it: the panic that it caused, the trap behind a BUG(), the detail of a slab report."""
+    body = lines[at].body
     if headline.family.keyword == "Kernel panic":
         return _PANIC_OF_CRASH.search(body) is not None or (previous is not None and not traced)
     if previous is None:
         return False
-    if previous.family is headline.family and "[inline]" in last:
+    if previous.family is headline.family and _is_inlined(lines, at):
         return True
     if _TRAP.search(body) or (
-        previous.family.keyword == "BUG:" and headline.line - previous.line <= _CUT_HERE and _ASSERTION.search(body)
+        previous.family.keyword in ("BUG:", "WARNING:")
+        and headline.line - previous.line <= _CUT_HERE
+        and _ASSERTION.search(body)
     ):
         return not traced
     return previous.family.keyword == "BUG:" and _SLAB_DETAIL.search(body) is not None
 
 
-def _with_other_processors(own: list[Line], contexts: dict[str, list[Line]]) -> list[Line]:
+def _with_other_processors(own: Part, contexts: dict[str, Context]) -> Part:
     """A stall report asks the other processors for their stacks, and they answer in their own contexts."""
-    asked = next((line.number for line in own if "Sending NMI from CPU" in line.text), None)
-    if asked is None or own[0].context in (CONSOLE, PLAIN):
+    first = own.lines[0]
+    if first.context in (CONSOLE, PLAIN):
         return own
-    last = own[-1].number
-    answers = [
-        line
-        for context, lines in contexts.items()
-        if context.startswith("C") and context not in (CONSOLE, own[0].context)
-        for line in lines[:_NMI_LIMIT]
-        if asked < line.number <= last + _NMI_LIMIT
-    ]
-    return sorted([*own, *answers[:_NMI_LIMIT]])
+    asked = next((line.number for line in own.lines if "Sending NMI from CPU" in line.body), None)
+    if asked is None:
+        return own
+    last = own.lines[-1].number + _NMI_LIMIT
+    both = list(zip(own.lines, own.entries, strict=True))
+    for name, context in contexts.items():
+        if name.startswith("C") and name not in (CONSOLE, first.context):
+            start = bisect_right(context.lines, asked, key=lambda line: line.number)
+            stop = bisect_right(context.lines, last, key=lambda line: line.number)
+            answer = context.part(start, min(stop, start + _NMI_LIMIT))
+            both += zip(answer.lines, answer.entries, strict=True)
+    both.sort(key=lambda pair: pair[0].number)
+    return Part([line for line, _ in both], [entry for _, entry in both], mixed=True)

@@ -79,9 +79,9 @@ class OpenLog:
         await asyncio.sleep(delay)
         try:
             log = await asyncio.to_thread(_parse, text)
-            bare = Analysis(self.uri, text, log.crashes, unlocated="The search in the kernel tree is not done yet.")
+            bare = Analysis(self.uri, text, log.faults, unlocated="The search in the kernel tree is not done yet.")
             # When only the code has changed, what was found stays in sight until it is found anew.
-            known = self.analysis if self.analysis and self.analysis.crashes == log.crashes else bare
+            known = self.analysis if self.analysis and self.analysis.crashes == log.faults else bare
             self.analysis = dataclasses.replace(known, text=text)
             self._parsed.set()
             self.publish()

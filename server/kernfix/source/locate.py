@@ -52,7 +52,7 @@ def locate_all(
     finder = _Finder(tree)
     near = [_first_hand(crash, finder, symbols) for crash in crashes]
     missing = {
-        (frame.function, crash.arch)
+        (frame.holder, crash.arch)
         for crash, found in zip(crashes, near, strict=True)
         for frame in _frames(crash)
         if frame not in found
@@ -100,8 +100,8 @@ def _misfit(crash: Crash, found: _Frames, symbols: Symbols | None) -> list[str]:
 
 def _missing(frame: Frame, tree: Tree) -> str:
     if frame.file and tree.find(frame.file) is None:
-        return f"{frame.function}: neither {frame.file} nor the function is in this tree."
-    return f"{frame.function}: no definition was found; a macro or the assembler may make it."
+        return f"{frame.holder}: neither {frame.file} nor the function is in this tree."
+    return f"{frame.holder}: no definition was found; a macro or the assembler may make it."
 
 
 class _Finder:
@@ -161,7 +161,7 @@ def _by_log(crash: Crash, finder: _Finder) -> dict[Frame, Location]:
     found = {}
     for frame in _frames(crash):
         if frame.file and frame.line and (path := finder.tree.find(frame.file)):
-            location = _stated(frame.function, path, frame.line, "log", "the log", finder)
+            location = _stated(frame.holder, path, frame.line, "log", "the log", finder)
             if location:
                 found[frame] = location
     return found
@@ -211,8 +211,9 @@ def _by_symbols(crash: Crash, finder: _Finder, symbols: Symbols) -> dict[Frame, 
     for stack in crash.stacks:
         for number, frame in enumerate(stack.frames):
             if frame.offset is not None and frame.module is None:
-                exact = stack.kind == "crash" and number == 0 and not frame.function.startswith(_DUMPERS)
-                queries[frame] = Query(frame.function, frame.offset, frame.size, returns=not exact)
+                first = stack.kind == "crash" and number == 0 and not frame.function.startswith(_DUMPERS)
+                exact = frame.register is not None or first
+                queries[frame] = Query(frame.holder, frame.offset, frame.size, returns=not exact)
     chains = symbols.lookup_all(list(queries.values())) if queries else []
     located = {frame: _chain(chain, finder) for frame, chain in zip(queries, chains, strict=True)}
     return {frame: location for frame, location in located.items() if location}
@@ -246,9 +247,9 @@ def _by_name(
     near = _neighbours(crash, found, definitions)
     result = {}
     for frame in _frames(crash):
-        if frame in found or not definitions.get(frame.function):
+        if frame in found or not definitions.get(frame.holder):
             continue
-        choice = _choose(frame, definitions[frame.function], crash.arch, near, finder.tree)
+        choice = _choose(frame, definitions[frame.holder], crash.arch, near, finder.tree)
         path, function = choice.definition.path, choice.definition.function
         line, reason = function.start, choice.reason
         if site and site.path == path and site.function == function.name:
@@ -260,7 +261,7 @@ def _by_name(
 def _neighbours(crash: Crash, found: _Frames, definitions: Mapping[str, tuple[Definition, ...]]) -> Counter[str]:
     """How often the crash speaks of each file and folder, by the frames that have one place only."""
     sure = [location.path for location in found.values()]
-    sure += [each[0].path for frame in _frames(crash) if len(each := definitions.get(frame.function, ())) == 1]
+    sure += [each[0].path for frame in _frames(crash) if len(each := definitions.get(frame.holder, ())) == 1]
     sure += [path for path in (crash.guilty_file, crash.site and crash.site.file) if path]
     near = Counter(sure)
     near.update(str(PurePosixPath(path).parent) for path in sure)
@@ -270,7 +271,7 @@ def _neighbours(crash: Crash, found: _Frames, definitions: Mapping[str, tuple[De
 def _choose(frame: Frame, every: Sequence[Definition], arch: str | None, near: Counter[str], tree: Tree) -> _Found:
     """The best of one frame's definitions, which come best first."""
     if len(every) == 1:
-        return _Found(every[0], 0.9, f"The only definition of {frame.function} in the tree.")
+        return _Found(every[0], 0.9, f"The only definition of {frame.holder} in the tree.")
     ranked = [each for each in every if tier(tree, each.path, arch) == tier(tree, every[0].path, arch)]
     stated = PurePosixPath(frame.file).name if frame.file else None
 
@@ -280,15 +281,15 @@ def _choose(frame: Frame, every: Sequence[Definition], arch: str | None, near: C
 
     best = max(ranked, key=weight)
     if len(ranked) == 1:
-        return _Found(best, 0.85, f"The likeliest definition of {frame.function} in the tree, by its place.")
+        return _Found(best, 0.85, f"The likeliest definition of {frame.holder} in the tree, by its place.")
     if len(set(map(weight, ranked))) == 1:
         return _Found(
             best,
             0.1 + 0.7 / len(ranked),
-            f"One of {len(ranked)} definitions of {frame.function}, none likelier than the others.",
+            f"One of {len(ranked)} definitions of {frame.holder}, none likelier than the others.",
         )
     return _Found(
-        best, 0.6, f"One of {len(ranked)} definitions of {frame.function}, nearest to the crash's other frames."
+        best, 0.6, f"One of {len(ranked)} definitions of {frame.holder}, nearest to the crash's other frames."
     )
 
 
@@ -300,7 +301,7 @@ def _site(
     if crash.site is None or path is None or finder.line(path, crash.site.line) is None:
         return None
     line, function = crash.site.line, finder.at(path, crash.site.line)
-    names = {crash.function or "", *(frame.function for frame in _frames(crash))}
+    names = {crash.function or "", *(frame.holder for frame in _frames(crash))}
     paths = {location.path for location in found.values()} | {
         each.path for name in names for each in definitions.get(name, ())
     }

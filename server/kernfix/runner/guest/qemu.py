@@ -151,7 +151,7 @@ async def _until_end(qemu: asyncio.subprocess.Process, guest: Guest, watch: _Wat
 def _conclude(guest: Guest, watch: _Watch, code: int, errors: str) -> Run:
     """What the run was, from its console and its reports."""
     with guest.console.open("rb") as console:
-        crashes = parse(console.read(CONSOLE_LIMIT).decode("utf-8", "replace")).crashes
+        crashes = parse(console.read(CONSOLE_LIMIT).decode("utf-8", "replace")).faults
     boot = (watch.booted or time.monotonic()) - watch.started
     seconds = 0.0 if watch.booted is None else (watch.ended or time.monotonic()) - watch.booted
     if crashes:

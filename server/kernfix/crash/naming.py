@@ -1,0 +1,68 @@
+"""What the table of kinds makes of a report: title, alternative titles, blame, and whether they can be trusted."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from kernfix.crash import corruption
+from kernfix.crash.blame import blamed_function
+from kernfix.crash.report import Report, Words
+from kernfix.crash.rules import Kind
+from kernfix.crash.titles import normalised, plain_names
+
+
+class Named(NamedTuple):
+    """The names of a crash, the words that they were read from, and the kind that it is (None where no row of the table fits)."""
+
+    title: str
+    alt_titles: tuple[str, ...]
+    function: str | None
+    corrupted: str | None
+    words: Words
+    kind: Kind | None = None
+
+
+def named(report: Report) -> Named:
+    """Title, blame and wholeness of a report, from the first line that a kind of its family fits."""
+    family = report.family
+    words, far = report.words()
+    text = words.text
+    half = False
+    at = text.find(family.keyword)
+    while at >= 0:
+        for kind in family.kinds:
+            match = kind.headline.match(text, at)
+            if match:
+                half = True
+                result = _of_kind(kind, match, words, far, text.count("\n", 0, at))
+                if result:
+                    return result
+        if half:
+            break
+        end = text.find("\n", at)
+        at = text.find(family.keyword, end) if end >= 0 else -1
+    line = words.bodies[0]
+    title = normalised(line[max(line.find(family.keyword), 0) :])
+    return Named(title, (), None, corruption.HALF_MATCHED if half else None, words)
+
+
+def _of_kind(kind: Kind, match: re.Match[str], words: Words, far: Words, line: int) -> Named | None:
+    """What a kind makes of a report whose headline fits; None when its body does not."""
+    body = kind.body.search(words.text, match.end()) if kind.body else None
+    if kind.body and body is None:
+        return None
+    groups = [*match.groups(""), *(body.groups("") if body else ())]
+    function = blamed_function(kind, words, line) if kind.names_function else None
+    names = plain_names(function) if function else (corruption.NO_FUNCTION,)
+    titles = [normalised(form.format(*groups, F=name)) for name in names for form in (kind.title, *kind.alts)]
+    alts = tuple(sorted(set(titles) - {titles[0]}))
+    return Named(titles[0], alts, function, _wholeness(kind, function, far), words, kind)
+
+
+def _wholeness(kind: Kind, function: str | None, far: Words) -> str | None:
+    if kind.broken:
+        return corruption.BROKEN_FORMAT
+    if kind.names_function and function is None:
+        return corruption.NO_FRAMES
+    return corruption.torn_stack(far) if kind.needs_stack else None

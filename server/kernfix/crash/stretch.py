@@ -1,0 +1,152 @@
+"""Which stretches of a log are worth reading: what is near its headlines. The rest is passed over, and not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import AnyStr, NamedTuple
+
+from kernfix.crash.lines import without_colours
+from kernfix.crash.scan import Headline, headlines
+
+MAX_HEADLINES = 10_000
+"""Headlines that are read of one log; a log with more is a loop of the same fault."""
+LEAD = 40
+"""Lines that are read before a headline."""
+WINDOW = 20_000
+"""Lines that are read after a headline, for a report whose lines other contexts have been mixed into."""
+STRETCH_LIMIT = 50_000
+"""Lines of a stretch after which the next headline begins a new one."""
+
+
+class Stretch(NamedTuple):
+    """Lines in a row, the number and the byte offset of the first, and the headlines among them (numbered as in the log)."""
+
+    first: int
+    start_byte: int
+    lines: list[str]
+    headlines: list[Headline]
+
+    @property
+    def end(self) -> int:
+        """The number of the line behind the last."""
+        return self.first + len(self.lines)
+
+
+class Cutter:
+    """Cuts a log, given in pieces of whole lines, into stretches; what it cuts does not depend on where the pieces end."""
+
+    def __init__(self) -> None:
+        self._open: Stretch | None = None
+        self._lead: list[str] = []
+        self.lines = 0
+        """How many have been taken."""
+        self._bytes = 0
+        self._headlines = 0
+        self.beyond: int | None = None
+        """The line of the first headline that is not read any more."""
+
+    def feed(self, text: str) -> Iterator[Stretch]:
+        """Take lines; each ends with a line feed, except perhaps the last of the log."""
+        base = self.lines
+        found = (
+            [Headline(base + line, family) for line, family in headlines(without_colours(text))]
+            if self.beyond is None
+            else []
+        )
+        lines = text.split("\n")
+        if lines[-1] == "":
+            lines.pop()
+        if found or self._open:
+            yield from self._cut(lines, self._allowed(found))
+        self._lead = [*self._lead, *lines[-LEAD:]][-LEAD:]
+        self.lines += len(lines)
+        self._bytes += byte_length(text)
+
+    def finish(self) -> Iterator[Stretch]:
+        """The stretch that the end of the log has cut off."""
+        if self._open:
+            yield self._open
+        self._open = None
+
+    def _allowed(self, found: list[Headline]) -> list[Headline]:
+        left = MAX_HEADLINES - self._headlines
+        if len(found) > left:
+            self.beyond = found[left].line
+        self._headlines += min(left, len(found))
+        return found[:left]
+
+    def _cut(self, lines: list[str], found: list[Headline]) -> Iterator[Stretch]:
+        for headline in found:
+            if self._open and (headline.line > self._last + WINDOW or len(self._open.lines) > STRETCH_LIMIT):
+                yield self._close(lines, headline.line)
+            if self._open is None:
+                self._start(lines, headline.line)
+            assert self._open is not None
+            self._keep(lines, headline.line)
+            self._open.headlines.append(headline)
+        self._keep(lines, self._last + WINDOW)
+
+    @property
+    def _last(self) -> int:
+        assert self._open is not None
+        return self._open.headlines[-1].line
+
+    def _close(self, lines: list[str], before: int) -> Stretch:
+        stretch = self._open
+        assert stretch is not None
+        self._keep(lines, min(before, self._last + WINDOW))
+        self._open = None
+        return stretch
+
+    def _start(self, lines: list[str], headline: int) -> None:
+        """Open a stretch a little before a headline, where that has not been read already."""
+        at = headline - self.lines
+        lead = [*self._lead, *lines[max(0, at - LEAD) : at]][-LEAD:] if at < LEAD else lines[at - LEAD : at]
+        before = byte_length("\n".join(lines[:at])) + (at > 0)
+        start = self._bytes + before - sum(byte_length(line) + 1 for line in lead)
+        self._open = Stretch(headline - len(lead), start, lead, [])
+
+    def _keep(self, lines: list[str], end: int) -> None:
+        """Take lines into the open stretch, up to the line numbered `end`."""
+        assert self._open is not None
+        self._open.lines.extend(lines[self._open.end - self.lines : max(0, end - self.lines)])
+
+
+def byte_length(text: str) -> int:
+    """The length of text in the bytes that it was decoded from (UTF-8, surrogateescape)."""
+    if text.isascii():
+        return len(text)
+    escaped = sum("\udc80" <= char <= "\udcff" for char in text)
+    return len(text.encode("utf-8", "surrogatepass")) - 2 * escaped
+
+
+def whole_lines(blocks: Iterable[AnyStr], feed: AnyStr, glued: AnyStr) -> Iterator[AnyStr]:
+    """The same text in pieces that end with a line feed; a line that holds `glued` stays in one piece with the line above it."""
+    held: list[AnyStr] = []
+    size, enough = 0, 1
+    for block in blocks:
+        held.append(block)
+        size += len(block)
+        if size < enough:
+            continue
+        text = feed[:0].join(held)
+        cut = _last_cut(text, feed, glued)
+        if cut:
+            yield text[:cut]
+        held = [text[cut:]]
+        size = len(text) - cut
+        enough = 1 if cut else 2 * size  # nothing to cut: a line longer than a block must not be joined over and over
+    rest = feed[:0].join(held)
+    if rest:
+        yield rest
+
+
+def _last_cut(text: AnyStr, feed: AnyStr, glued: AnyStr) -> int:
+    """Where to cut so that the line below the cut is whole and not glued to the one above; 0 when there is no such place."""
+    end = text.rfind(feed)
+    while end > 0:
+        start = text.rfind(feed, 0, end)
+        if glued not in text[start + 1 : end]:
+            return start + 1
+        end = start
+    return 0
