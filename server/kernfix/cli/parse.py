@@ -28,8 +28,8 @@ _HEADINGS = {
     "lock": "lock",
 }
 """Stacks that are shown; the others are counted."""
-_HIDDEN = {"cpu": "of other processors"}
-_MOST_FRAMES, _FEWER_FRAMES = 16, 5
+_HIDDEN = {"cpu": "of other processors", "lock": "about locks"}
+_MOST_FRAMES, _FEWER_FRAMES, _MOST_STACKS = 16, 4, 6
 _MOST_LOCKS, _MOST_AFTER = 4, 4
 
 
@@ -171,31 +171,38 @@ def _lock(lock: HeldLock) -> str:
 
 def _stacks(stacks: Iterable[Stack], paint: _Paint) -> Iterator[str]:
     hidden: Counter[str] = Counter()
-    for stack in stacks:
-        if stack.kind not in _HEADINGS:
+    shown: Counter[str] = Counter()
+    for stack in sorted(stacks, key=lambda stack: stack.kind != "crash"):
+        shown[stack.kind] += 1
+        if stack.kind not in _HEADINGS or shown[stack.kind] > _MOST_STACKS:
             hidden[_HIDDEN.get(stack.kind, "other")] += 1
             continue
         who = f" by {stack.task}" if stack.task else ""
         pid = f" (task {stack.pid})" if stack.pid is not None else ""
         what = (stack.label or "lock") if stack.kind == "lock" else f"{_HEADINGS[stack.kind]}{who}{pid}"
         yield "  " + paint.bold(printable(what))
-        yield from _frames(stack.frames, _MOST_FRAMES if stack.kind == "crash" else _FEWER_FRAMES, paint)
+        yield from _frames(stack, paint)
     if hidden:
         more = ", ".join(f"{count} {what}" for what, count in hidden.items())
         yield paint.dim(f"  … stacks not shown: {more} (--json has them)")
 
 
-def _frames(frames: Iterable[Frame], most: int, paint: _Paint) -> Iterator[str]:
-    """The frames that matter; the machinery of reports and of entering the kernel is counted, guesses of the unwinder are left out."""
-    reliable = [frame for frame in frames if frame.reliable]
-    shown = 0
-    for machinery, group in itertools.groupby(reliable, key=lambda frame: crash.is_machinery(frame.function)):
-        together = list(group)
-        wanted = [] if machinery else together[: most - shown]
-        shown += len(wanted)
-        yield from (f"    {printable(_frame(frame))}" for frame in wanted)
-        if len(together) > len(wanted):
-            yield paint.dim(f"    … {len(together) - len(wanted)} more")
+def _frames(stack: Stack, paint: _Paint) -> Iterator[str]:
+    """The frames that matter: the unwinder's guesses are left out, and what only reports, enters the kernel or (in a stack that only
+    explains the crash) serves everyone is counted.
+    """
+    most, dull = (_MOST_FRAMES, crash.is_machinery) if stack.kind == "crash" else (_FEWER_FRAMES, crash.is_plumbing)
+    folded = 0
+    for frame in (frame for frame in stack.frames if frame.reliable):
+        if most == 0 or dull(frame.function):
+            folded += 1
+            continue
+        if folded:
+            yield paint.dim(f"    … {folded} more")
+        yield f"    {printable(_frame(frame))}"
+        most, folded = most - 1, 0
+    if folded:
+        yield paint.dim(f"    … {folded} more")
 
 
 def _frame(frame: Frame) -> str:

@@ -9,6 +9,7 @@ the function, `titles` and `classes` name it, `corruption` doubts it) with `stac
 beside it, and `whole` for what holds for all of a log.
 """
 
+from kernfix.crash.blame import is_plumbing
 from kernfix.crash.jsonform import to_json
 from kernfix.crash.model import Crash, Executor, Frame, HeldLock, Log, Machine, SourceLine, Span, Stack, StackKind
 from kernfix.crash.parse import decode, parse, parse_stream, same_crash
@@ -27,6 +28,7 @@ __all__ = [
     "StackKind",
     "decode",
     "is_machinery",
+    "is_plumbing",
     "parse",
     "parse_stream",
     "same_crash",

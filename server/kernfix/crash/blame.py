@@ -11,7 +11,7 @@ from kernfix.crash.entries import Entry, Heading, Sign
 from kernfix.crash.model import Frame
 from kernfix.crash.report import Words
 from kernfix.crash.rules import CALL_TRACE, FAULT, TRACE, Kind, Look
-from kernfix.crash.skips import skip_pattern
+from kernfix.crash.skips import is_machinery, skip_pattern
 from kernfix.crash.titles import base_name
 
 _INJECTED = "should_fail"
@@ -102,6 +102,13 @@ def _ends_stack(entry: Entry) -> bool:
 
 def _is_injected(entry: Entry) -> bool:
     return isinstance(entry, Frame) and entry.function.startswith(_INJECTED)
+
+
+def is_plumbing(function: str) -> bool:
+    """Whether a function serves everyone, as allocators and locks do, or is machinery: never to blame, and dull in a stack that only
+    explains the crash.
+    """
+    return is_machinery(function) or _is_skipped((), _plain(function))
 
 
 @lru_cache(maxsize=8192)
