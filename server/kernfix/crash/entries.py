@@ -54,6 +54,13 @@ _INLINED = r"(?P<inlined>\s+\[inline\])"
 
 # func+0x1/0x2 [module] path/file.c:12:3, with or without addresses, `?` and parentheses (CONFIG_KALLSYMS_LINEINFO)
 _SYMBOL = re.compile(rf"{_ADDRESSES}(?P<maybe>\? +)?(?P<function>{_NAME}){_OFFSET}{_MODULE}(?:\s+\(?{_SOURCE})?")
+_SYMBOL_LINES = re.compile(
+    r"^(?:([ \t|(]*(?:\[<?([0-9a-f]{8,16})>?\] *){0,2}(\? +)?)"
+    rf"({_NAME})(\+0x([0-9a-f]{{1,8}})/0x([0-9a-f]{{1,8}}))( \[([\w-]{{1,60}})(?: ([0-9a-f]{{16,64}}))?\])?"
+    r"(?:([ \t]+\(?)(([\w./+-]{1,200}\.[A-Za-z]\w{0,2}):(\d{1,7})(?::(\d{1,5}))?))?)?.*$",
+    re.MULTILINE,
+)
+"""The same for many lines at once: the parts of each line, all empty where it is no such frame."""
 # 32-bit arm: [<80123456>] (func) from [<80123456>] (caller+0x1/0x2 [module] path/file.c:12), newer kernels without addresses
 _FROM = re.compile(
     rf"{_ADDRESSES}\(?(?P<function>[A-Za-z_][^\s()]{{0,300}})\)? from (?:\[<?[0-9a-f]{{8,16}}>?\] )?\(?"
@@ -82,27 +89,64 @@ _FAULT = re.compile(
 _FAULT_SIGNS = ("IP", "PC is", "pc", "PSW", "ERA:")
 
 
-def frame_of(line: Line) -> Frame | None:
-    """The frame that a line is, or None."""
+def entries_of(lines: list[Line]) -> list[Entry]:
+    """What each line is to the stacks of its report.
+
+    All at once, since there are millions: only what is not the commonest form of a frame is looked at line by line.
+    """
+    every = _SYMBOL_LINES.findall("\n".join([line.body for line in lines]))
+    return [_symbol(line, parts) if parts[3] else _entry_of(line) for line, parts in zip(lines, every, strict=True)]
+
+
+def _symbol(line: Line, parts: tuple[str, ...]) -> Frame:
+    """A frame of the commonest form."""
+    lead, address, maybe, function, shift, offset, size, tag, module, build_id, gap, source, file, number, column = parts
+    start = line.begin + len(lead)
+    end = start + len(function) + len(shift) + (len(tag) + len(gap) + len(source) if source else 0)
+    return _new(
+        Frame,
+        (
+            function,
+            _new(Span, (line.number, start, end)) if line.raw is None else line.span(start - line.begin, end - line.begin),
+            int(offset, 16),
+            int(size, 16),
+            file or None,
+            int(number) if source else None,
+            int(column) if column else None,
+            False,
+            not maybe and "(unreliable)" not in line.body,
+            module or None,
+            address or None,
+            build_id or None,
+            None,
+            None,
+        ),
+    )
+
+
+def _entry_of(line: Line) -> Entry:
     body = line.body
     if "+0x" in body:
-        match = _SYMBOL.match(body)
-        if match is not None:
-            return _symbol(line, match, None)
         match = _FROM.match(body) if " from " in body else None
-        return _worded(line, match) if match else _fault_frame(line)
-    if ":" not in body or "." not in body:
-        return None
-    if "inline" in body:
-        match = _INLINE.match(body)
-        if match and (match["old"] or match["inlined"]):
-            return _worded(line, match, inlined=True)
-        match = _FROM.match(body) if " from " in body else None
-        return _worded(line, match) if match else _fault_frame(line)
-    if ") " in body or body.endswith(")"):
+        frame = _worded(line, match) if match else _fault_frame(line)
+    elif ":" not in body or "." not in body:
+        frame = None
+    elif "inline" in body:
+        frame = _inline_frame(line)
+    elif ") " in body or body.endswith(")"):
         match = _DECODED.match(body)
-        return _worded(line, match) if match else _fault_frame(line)
-    return None
+        frame = _worded(line, match) if match else _fault_frame(line)
+    else:
+        frame = None
+    return frame or heading_of(body)
+
+
+def _inline_frame(line: Line) -> Frame | None:
+    match = _INLINE.match(line.body)
+    if match and (match["old"] or match["inlined"]):
+        return _worded(line, match, inlined=True)
+    match = _FROM.match(line.body) if " from " in line.body else None
+    return _worded(line, match) if match else _fault_frame(line)
 
 
 def _fault_frame(line: Line) -> Frame | None:
@@ -114,40 +158,10 @@ def _fault_frame(line: Line) -> Frame | None:
     if lead is None or lead.lastgroup is None:
         return None
     at, register = lead.end(), lead[lead.lastgroup]
-    if match := _SYMBOL.match(body, at):
-        return _symbol(line, match, register)
-    if match := _DECODED.match(body, at):
+    if match := (_SYMBOL.match(body, at) or _DECODED.match(body, at)):
         return _worded(line, match, register=register)
     match = _INLINE.match(body, at)
     return _worded(line, match, inlined=True, register=register) if match and match["inlined"] else None
-
-
-def _symbol(line: Line, match: re.Match[str], register: str | None) -> Frame:
-    """The commonest form, read without a detour."""
-    address, maybe, function, offset, size, module, build_id, file, number, column = match.groups()
-    start, end = match.start(3), match.end(5)
-    if number:
-        end = match.end(10) if column else match.end(9)
-    begin, body = line.begin, line.body
-    return _new(
-        Frame,
-        (
-            function,
-            _new(Span, (line.number, begin + start, begin + end)) if line.raw is None else line.span(start, end),
-            int(offset, 16),
-            int(size, 16),
-            file,
-            int(number) if number else None,
-            int(column) if column else None,
-            False,
-            maybe is None and not (body[-1:] == ")" and "(unreliable)" in body),
-            module,
-            address,
-            build_id,
-            None,
-            register,
-        ),
-    )
 
 
 def _worded(line: Line, match: re.Match[str], *, inlined: bool = False, register: str | None = None) -> Frame:
@@ -254,8 +268,3 @@ def _may_be_heading(body: str) -> bool:
         or "badaddr:" in body or "work creation" in body or "call_rcu()" in body or "stack dump:" in body or "-> #" in body
         or " by " in body
     )  # fmt: skip
-
-
-def entry_of(line: Line) -> Entry:
-    """What a line is to the stacks of its report."""
-    return frame_of(line) or heading_of(line.body)

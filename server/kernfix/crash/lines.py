@@ -28,8 +28,11 @@ _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
 _ISO = rf"\d{{4}}-\d\d-\d\d[T ]{_CLOCK}(?:Z|[+-]\d\d:?\d\d)?"
 _DAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d"
 
-_COMMON = re.compile(r"\[ *\d+\.\d+\](?: ?\[ *([TC]\d+)\])? ?")
+_COMMON = r"\[ *\d+\.\d+\](?: ?\[ *([TC]\d+)\])? ?"
 """What nearly every line begins with: the kernel's own time stamp and caller."""
+_COMMON_LINES = re.compile(rf"^({_COMMON})?(.*)$", re.MULTILINE)
+_UNCOMMON = ("\r", "\x1b", " kernel: ")
+"""What only lines have that somebody else has written to as well."""
 
 _PREFIX = re.compile(
     r"[\x00\r]*"
@@ -72,19 +75,26 @@ class Line(NamedTuple):
         return Span(self.number, first, last)
 
 
+def read_lines(first: int, texts: list[str]) -> list[Line]:
+    """Take lines apart, numbered from `first`; none has a line feed.
+
+    All at once, since there are millions: only what does not look like the common case is looked at line by line.
+    """
+    text = "\n".join(texts)
+    if any(sign in text for sign in _UNCOMMON) or max(map(len, texts), default=0) > LINE_LIMIT:
+        return [read_line(number, line) for number, line in enumerate(texts, first)]
+    return [
+        _new(Line, (number, body, caller or CONSOLE, len(prefix), None)) if prefix else read_line(number, body)
+        for number, (prefix, caller, body) in enumerate(_COMMON_LINES.findall(text), first)
+    ]
+
+
 def read_line(number: int, text: str) -> Line:
     """Take one line apart; `text` has no line feed."""
+    text = text[:LINE_LIMIT].rstrip("\r")
     raw = None
-    if len(text) > LINE_LIMIT:
-        text = text[:LINE_LIMIT]
-    if text[-1:] == "\r":
-        text = text.rstrip("\r")
     if "\x1b" in text:
         raw, text = text, _ANSI.sub("", text)
-    match = _COMMON.match(text)
-    if match is not None and " kernel: " not in text:
-        begin = match.end()
-        return _new(Line, (number, text[begin:], match[1] or CONSOLE, begin, raw))
     begin, context = _read_prefix(text)
     return Line(number, text[begin:], context, begin, raw)
 

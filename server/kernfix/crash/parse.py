@@ -12,7 +12,7 @@ from kernfix.crash.guilty import guilty_file
 from kernfix.crash.lines import CONSOLE, PLAIN
 from kernfix.crash.locks import held_locks_of
 from kernfix.crash.machine import arch_of, machine_of
-from kernfix.crash.model import Crash, Log, Stack
+from kernfix.crash.model import Crash, Log, Machine, Stack
 from kernfix.crash.naming import Named, named
 from kernfix.crash.registers import code_of, registers_of
 from kernfix.crash.report import REPORT_LIMIT, Report, reports
@@ -24,6 +24,7 @@ from kernfix.crash.whole import Whole
 
 BLOCK = 1 << 20
 """Characters of a log that are looked at in one go."""
+_NOTHING = Machine()
 _MERGED = rx(r"\[(?<=[^\n]\[) {0,5}\d{1,6}\.\d{6}\]")
 """A time stamp in the middle of a line."""
 
@@ -96,6 +97,8 @@ def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
     bodies = [line.body for line in lines]
     text = "\n".join(bodies)
     stacks = stacks_of(report.part, name.function)
+    whole.arch = whole.arch or arch_of(text)
+    first_hand = report.root is None  # the details are in the crash that a consequence follows from, and so are its lines
     return Crash(
         title=name.title,
         headline=first.span(len(headline) - len(headline.lstrip()), len(headline)),
@@ -111,13 +114,13 @@ def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
         suppressed=whole.suppressed,
         panicked=whole.last_panic >= first.number,
         executor=executor_of(text),
-        arch=arch_of(text),
+        arch=whole.arch,
         stacks=stacks,
-        locks=held_locks_of(lines),
-        machine=machine_of(bodies, text),
-        registers=registers_of(bodies),
-        code=code_of(bodies),
-        facts=facts_of("\n".join(line.body for line in report.before), name.words.text),
+        locks=held_locks_of(lines) if first_hand else (),
+        machine=machine_of(bodies, text) if first_hand else _NOTHING,
+        registers=registers_of(bodies) if first_hand else {},
+        code=code_of(bodies) if first_hand else None,
+        facts=facts_of("\n".join(line.body for line in report.before), name.words.text) if first_hand else {},
         consequence_of=None if report.root is None else base + report.root,
         problems=tuple(_problems(report, name, stacks, text)),
     )

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from kernfix.crash.entries import Entry, Heading, Sign, entry_of
-from kernfix.crash.lines import CONSOLE, PLAIN, Line, read_line
+from kernfix.crash.entries import Entry, Heading, Sign, entries_of
+from kernfix.crash.lines import CONSOLE, PLAIN, Line, read_lines
 from kernfix.crash.model import Frame
 from kernfix.crash.rules import Family, rx
 from kernfix.crash.scan import Headline
@@ -125,7 +125,7 @@ class Context:
     def part(self, start: int, end: int) -> Part:
         """The lines ``[start, end)``; each is read once."""
         if len(self._entries) < end:
-            self._entries += map(entry_of, self.lines[len(self._entries) : end])
+            self._entries += entries_of(self.lines[len(self._entries) : end])
         return Part(self.lines[start:end], self._entries[start:end])
 
     def after(self, at: int) -> list[int]:
@@ -171,10 +171,9 @@ def reports(raw_lines: list[str], first: int, headlines: list[Headline]) -> Iter
     places: list[tuple[Context, int]] = []
     starts = iter([headline.line for headline in headlines])
     start = next(starts, -1)
-    for number, raw in enumerate(raw_lines, first):
-        line = read_line(number, raw)
+    for line in read_lines(first, raw_lines):
         context = contexts[line.context]
-        if number == start:
+        if line.number == start:
             places.append((context, len(context.lines)))
             context.headlines.append(len(context.lines))
             start = next(starts, -1)

@@ -25,8 +25,9 @@ _STEPS = tuple(
         (r"[0-9]{8,}", "NUM"),
     )
 )
+_CHANGING = re.compile(r"[0-9]|[a-f]{6}|syz")
+"""Without any of these, no step has anything to do."""
 _PRINTABLE = re.compile(r"[^\x20-\x7e]")
-_SPACES = re.compile(r" {2,}")
 
 _SYSCALL = (
     "__x64_", "__ia32_", "__arm64_", "__se_sys_", "__do_sys_", "__se_", "__do_compat_sys_", "__se_compat_sys_",
@@ -45,10 +46,13 @@ _ALIASES = (
 
 def normalised(title: str) -> str:
     """A title without what changes from run to run."""
-    for pattern, replacement in _STEPS:
-        title = pattern.sub(replacement, title)
-    title = _PRINTABLE.sub("", title.replace("\t", " "))[:TITLE_LIMIT]
-    return _SPACES.sub(" ", title).strip()
+    if _CHANGING.search(title):
+        for pattern, replacement in _STEPS:
+            title = pattern.sub(replacement, title)
+    title = title.replace("\t", " ")
+    if not (title.isascii() and title.isprintable()):
+        title = _PRINTABLE.sub("", title)
+    return " ".join(title[:TITLE_LIMIT].split())
 
 
 def base_name(function: str) -> str:

@@ -29,6 +29,8 @@ class Whole:
         """It shows a failure of the machine or the fuzzer."""
         self.disconnected = False
         """The console was lost."""
+        self.arch: str | None = None
+        """What it ran on, once a crash has told."""
         self.last_panic = -1
         """The line where the kernel last panicked, or -1."""
 
