@@ -31,11 +31,11 @@ def _guilty_file(lines: list[str]) -> str | None:
     guilty: str | None = None
     for line in lines:
         match = _PATH.search(line) if ".c:" in line or ".h:" in line else None
-        if match is None or _LOCK_STATE.search(line):
+        if match is None:
             continue
         path = _clean_path(match[1])
         first = first or path
-        if _BORING.match(path):
+        if _LOCK_STATE.search(line) or _BORING.match(path):
             continue
         if guilty is None or (_folder(path) != _folder(guilty) and _folder(path).startswith(_folder(guilty))):
             guilty = path

@@ -108,7 +108,7 @@ def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
         alt_titles=name.alt_titles,
         type=type_of(name.title),
         function=name.function,
-        guilty_file=guilty_file(name.words.bodies, name.kind.file_after if name.kind else None),
+        guilty_file=guilty_file(report.reliable(), name.kind.file_after if name.kind else None),
         site=site_of(headline),
         corrupted=corruption.torn_title(name.title) or name.corrupted,
         suppressed=whole.suppressed,

@@ -83,6 +83,14 @@ class Report:
     before: list[Line] = field(default_factory=list)
     root: int | None = None
 
+    def reliable(self) -> list[str]:
+        """The words of all its lines but of frames that the unwinder only guessed."""
+        return [
+            line.body
+            for line, entry in zip(self.part.lines, self.part.entries, strict=True)
+            if type(entry) is not Frame or entry.reliable
+        ]
+
     def words(self) -> tuple[Words, Words]:
         """What title and blame are told from, and what wholeness: no unreliable frames, nothing below the panic of a long report."""
         lines, marks = self.far.lines, self.far.entries
