@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from kernfix.crash.model import Executor, SourceLine
 
-_SITE = re.compile(r"(?<![\w./+-])([\w./+-]{1,200}\.(?:[chS]|rs)):(\d{1,7})(?::(\d{1,5}))?")
+_SITE = re.compile(r"(?<![\w./+-])([\w./+-]{1,200}\.(?:[chS]|rs)):(\d{1,7})(?!\d)(?::(\d{1,5}))?")
 _SOURCES = (".c:", ".h:", ".S:", ".rs:")
 _EXECUTOR = re.compile(r" Comm: syz\.(\d{1,9})\.(\d{1,9}) ")
 _HEADLINE_LIMIT = 1024

@@ -6,6 +6,7 @@ The formats are those of kernel/locking/lockdep.c: ``print_lock()``, ``lockdep_p
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 from kernfix.crash.lines import Line
@@ -14,7 +15,7 @@ from kernfix.crash.model import Frame, HeldLock
 _TASK = r"(?P<task>\S.{0,63}?)/(?P<pid>\d{1,10})"
 _IRQ_STATE = r"(?:\[HC.{1,60}\] )?"
 _HEADINGS = (
-    (re.compile(rf"\s*\d{{1,3}} locks? held by {_TASK}\b"), True),
+    (re.compile(rf"\s*\d{{1,3}} locks? held by {_TASK}(?: on CPU.{{0,20}})?:\s*$"), True),
     (re.compile(rf"\s*{_TASK} {_IRQ_STATE}is trying to (?:acquire|lock|take)\b"), False),
     (re.compile(rf"\s*{_TASK} {_IRQ_STATE}(?:takes|just changed the state of lock):"), True),
 )
@@ -49,10 +50,10 @@ def held_locks_of(lines: list[Line]) -> tuple[HeldLock, ...]:
 
     A lock that a task gives back without holding it is listed as one that it does not hold.
     """
-    locks: list[HeldLock] = []
+    locks = _given_back(lines)
     heading: _Heading | None = None
     last, lead = 0, ""
-    for number in [number for number, line in enumerate(lines) if "){" in line.body or " lock (" in line.body]:
+    for number in [number for number, line in enumerate(lines) if "){" in line.body]:
         line = lines[number]
         heading = _heading_above(lines[max(last, number - _NEAR) : number], heading, locks)
         last = number
@@ -62,10 +63,22 @@ def held_locks_of(lines: list[Line]) -> tuple[HeldLock, ...]:
                 locks.pop()
             locks.append(HeldLock(found["name"], heading.held, _place(line, found.end()), heading.task, heading.pid))
             lead = found[0]
-        elif given := _GIVES_BACK.match(line.body):
-            place = _place(lines[number + 1], 0) if number + 1 < len(lines) else None
-            locks.append(HeldLock(given["name"], False, place, given["task"], int(given["pid"])))
-    return tuple({_same(lock): lock for lock in reversed(locks)}.values())[::-1]
+    once: dict[object, HeldLock] = {}
+    for lock in locks:
+        once.setdefault(_same(lock), lock)
+    return tuple(once.values())
+
+
+def _given_back(lines: list[Line]) -> list[HeldLock]:
+    """What the reports ``bad unlock balance`` and ``bad contention`` are about; the place is on the line after."""
+    if not lines or "bad " not in lines[0].body:
+        return []
+    found = ((_GIVES_BACK.match(line.body), below) for line, below in pairwise(lines))
+    return [
+        HeldLock(given["name"], False, _place(below, 0), given["task"], int(given["pid"]))
+        for given, below in found
+        if given
+    ]
 
 
 def _heading_above(above: list[Line], heading: _Heading | None, locks: list[HeldLock]) -> _Heading | None:

@@ -76,15 +76,17 @@ _TAINT_WORDS = (_row("Tainted: [", r"^Tainted: (?P<taint>\[\w\]=\w{1,40}(?:, \[\
 _HARDWARE = (_row("Hardware name: ", r"^ *Hardware name: (?P<hardware>\S.{0,200})"),)
 
 _ARCHES = (
-    ("x86_64", ("RIP: 0", "RAX: ", "do_syscall_64", "entry_SYSCALL_64", "RIP  [<", "__x64_sys_", "x86_64")),
-    ("i386", ("EIP: ", "EAX: ", "entry_SYSENTER_32", "entry_INT80_32", "do_fast_syscall_32", "do_int80_syscall_32")),
-    ("arm64", ("pstate: ", "x29: ", "el0t_64_", "el1h_64_", "el0_sync", "el1_sync", "el0_svc", "el1_irq", "__arm64_sys_", "arm64")),
-    ("riscv", ("badaddr: ", "epc : ", "riscv", "__riscv_sys_")),
-    ("ppc64", ("NIP [", "NIP: ", "GPR00: ", "powerpc", "ppc64", "system_call_exception")),
-    ("s390", ("Krnl PSW", "Krnl GPRS", "__s390x_sys_", "s390")),
-    ("loongarch", ("CRMD: ", "loongarch", "Loongson-3")),
-    ("mips", ("$ 0   : ", "epc   : ", "BadVA : ", "mips", "MIPS ")),
-    ("arm", ("PC is at ", "psr: ", "ret_fast_syscall", "__irq_svc", "__dabt_svc", "unwind_backtrace", "ARM-Versatile", "arch/arm/")),
+    ("x86_64", ("RIP: 0", "RAX: ", "do_syscall_64", "entry_SYSCALL_64", "RIP  [<", "__x64_sys_", "entry_SYSENTER_compat", "x86_64")),
+    ("arm64", ("pstate: ", "x29: ", " el0t_64_", " el1h_64_", " el0_", " el1_", "arm64")),
+    ("arm", ("PC is at ", "psr: ", "ret_fast_syscall", "__irq_svc", "__dabt_svc", "unwind_backtrace", " SMP ARM", "ARM-Versatile")),
+    ("riscv", ("badaddr: ", "epc : ", "riscv")),
+    ("i386", ("EIP: ", "EAX: ", "entry_SYSENTER_32", "entry_INT80_32")),
+    ("ppc64", ("NIP [", "NIP: ", "GPR00: ", "powerpc", "ppc64", "system_call_exception", "pSeries")),
+    ("s390", ("Krnl PSW", "Krnl GPRS", "s390")),
+    ("loongarch", ("CRMD: ", "oongarch", "Loongson-3")),
+    ("mips", ("$ 0   : ", "epc   : ", "BadVA : ", "mips", "MIPS")),
+    # Where the registers are missing: its timer, its direct mapping of memory, its text in old reports, its virtual machine.
+    ("x86_64", ("apic_timer_interrupt", "ffff888", "ffff8801", "ffff8800", "[<ffffffff8", "Standard PC (")),
 )  # fmt: skip
 """Words that only the reports of one architecture have; where two fit, the upper."""
 _RISCV_ADDRESS = re.compile(r"(?:\bepc ?: |\[<)([0-9a-f]{16}|[0-9a-f]{8})\b")

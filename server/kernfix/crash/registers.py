@@ -30,16 +30,21 @@ _X86_USER = re.compile(r"RIP: 00(?:33|2b|23):|EIP: 0073:|EIP: 0x(?:[0-9a-f]{5,7}
 """A code segment of ring 3 (arch/x86/include/asm/segment.h), or an address without a symbol below the 32-bit kernel's."""
 _ARM64_USER = re.compile(r"pc : [0-9a-f]{16}\b")
 """arm64 prints a symbol for the kernel."""
-_RISCV_USER = re.compile(r"epc : 0[0-9a-f]*[1-9a-f]")
+_RISCV_USER = re.compile(r"epc : 0[0-9a-f]{0,14}[1-9a-f]")
 
 
 def _x86(bodies: list[str], number: int) -> bool:
     return _X86_USER.match(bodies[number]) is not None
 
 
-def _riscv(bodies: list[str], number: int) -> bool:
-    """Two lines with symbols come before the numbers of the kernel."""
-    return _RISCV_USER.match(bodies[number]) is not None and not bodies[number - 1].startswith(" ra : ")
+def _riscv_mips(bodies: list[str], number: int) -> bool:
+    """riscv prints two lines with symbols before the numbers of the kernel, mips the mode in the lines after."""
+    symbols = bodies[number - 1].startswith(" ra : ")
+    return (not symbols and _RISCV_USER.match(bodies[number]) is not None) or _mips(bodies, number)
+
+
+def _kernel(bodies: list[str], number: int) -> bool:
+    return False
 
 
 def _arm_loongarch(bodies: list[str], number: int) -> bool:
@@ -59,9 +64,9 @@ def _told(lines: list[str], *signs: str) -> bool:
 
 
 _LEADS: dict[str, _UserMode] = {
-    "RIP": _x86, "EIP": _x86, "epc": _riscv, "pc ": _arm_loongarch, "$ 0": _mips, "NIP": _ppc,
+    "RIP": _x86, "EIP": _x86, "CR2": _kernel, "epc": _riscv_mips, "pc ": _arm_loongarch, "$ 0": _mips, "NIP": _ppc,
 }  # fmt: skip
-"""How a dump begins, and what tells whose it is."""
+"""The lines that tell whose dump it is; control registers are shown for the kernel only."""
 
 # --- the lines of a dump -----------------------------------------------------------------------------------------------------------------
 
@@ -96,7 +101,7 @@ def _keys(words: str, *more: str) -> tuple[str, ...]:
 
 _PAIR_KEYS = (
     # x86
-    *_keys("RIP RSP RAX RDX RBP R10 R13 FS: CS: CR2 DR0 DR3 PKR EIP EAX ESI DS: CR0 DR6 EFL", " DS", " OR"),
+    *_keys("RIP RSP RAX RDX RBP R10 R13 FS: CS: CR2 PKR EIP EAX ESI DS: CR0 EFL", " DS", " OR"),
     # arm64, arm
     *_keys("pst r10", "pc ", "lr ", "sp ", "r7 ", "r3 ", *(f"x{no:<2}" for no in range(30))),
     # riscv
@@ -137,31 +142,12 @@ def registers_of(bodies: list[str]) -> dict[str, str]:
 
 # --- the instructions --------------------------------------------------------------------------------------------------------------------
 
-_TRIES = 64
-"""Lines that may be the code; those before it are of programs, or say that there is none."""
-_BYTE = r"(?:[0-9a-f]{8}|[0-9a-f]{4}|[0-9a-f]{2}|X{8})"
-_BYTES = re.compile(rf"\s*((?:(?:{_BYTE}|<{_BYTE}>|\({_BYTE}\))(?:\s+|$))+)")
+_BYTES = re.compile(r"\s*([<(]?(?:[0-9a-f]{8}|[0-9a-f]{4}|[0-9a-f]{2}|X{8})(?:[>)\s][0-9a-fX<>()\s]*|$))")
 _S390 = re.compile(r"(?:Krnl Code:|\s{4,16})([ #>]?) ?[0-9a-f]{8,16}: ?([0-9a-f]{4,12})\b")
 _S390_ROWS = 8
 _POWERPC_ROWS = 2
-
-
-def code_of(bodies: list[str]) -> str | None:
-    """The bytes or words around the faulting instruction, with the kernel's marks on it; None where there are none.
-
-    The marks are those of the architecture: ``<0f>``, ``(d4210000)``; on s390 ``#`` before the instruction that was running and ``>``
-    before the next. The instructions of programs are left out.
-    """
-    text = "\n".join(("", *bodies, ""))
-    for words, read in _CODE_READERS:
-        at = text.find(f"\n{words}")
-        for _ in range(_TRIES):
-            if at < 0:
-                break
-            if code := read(bodies, text.count("\n", 0, at)):
-                return code
-            at = text.find(f"\n{words}", at + 1)
-    return None
+_TRIES = 64
+"""Lines that may be the code; those before it are of programs, or say that there is none."""
 
 
 def _code(bodies: list[str], number: int) -> str | None:
@@ -182,7 +168,30 @@ def _powerpc_code(bodies: list[str], number: int) -> str | None:
 
 def _words(line: str, at: int) -> str | None:
     found = _BYTES.match(line, at)
-    return " ".join(found[1].split()) if found else None
+    if found is None:
+        return None
+    words = found[1].split()
+    if found.end() < len(line) and not line[found.end() - 1].isspace():
+        words.pop()  # the begin of something else
+    return " ".join(words) or None
 
 
 _CODE_READERS = (("Code:", _code), ("Krnl Code:", _s390_code), ("Instruction dump:", _powerpc_code))
+
+
+def code_of(bodies: list[str]) -> str | None:
+    """The bytes or words around the faulting instruction, with the kernel's marks on it; None where there are none.
+
+    The marks are those of the architecture: ``<0f>``, ``(d4210000)``; on s390 ``#`` before the instruction that was running and ``>``
+    before the next. The instructions of programs are left out.
+    """
+    text = "\n".join(("", *bodies))
+    for words, read in _CODE_READERS:
+        at = text.find(f"\n{words}")
+        for _ in range(_TRIES):
+            if at < 0:
+                break
+            if code := read(bodies, text.count("\n", 0, at)):
+                return code
+            at = text.find(f"\n{words}", at + 1)
+    return None
