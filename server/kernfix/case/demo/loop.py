@@ -113,4 +113,13 @@ async def _verify(
         judgements[candidate.id] = last
         if last.verdict is Verdict.FIXED:
             break
-    return replace(found, judgement=last, judgements=judgements)
+    return replace(found, judgement=last if judgements else without_candidates(last), judgements=judgements)
+
+
+def without_candidates(base: Judgement) -> Judgement:
+    """The end of a demo whose crash no candidate could be verified for: the base crashes, and that is all. (The first job is asked with no
+    report to compare with, so its own verdict says no more than that.)
+    """
+    title = next(iter(base.baseline.titles), "it crashes")
+    reason = f"The kernel still crashes ({title}): no candidate passed its checks, so there was nothing to verify."
+    return base.model_copy(update={"verdict": Verdict.SAME_CRASH, "reason": reason})
