@@ -7,7 +7,7 @@ parser a new kind, add a row; rows of a family are tried from the top.
 from __future__ import annotations
 
 from kernfix.crash.picks import above_anchor, first_waiter
-from kernfix.crash.rules import CALL_TRACE, FAULT, FUNC, TRACE, Family, Kind, Look, rx
+from kernfix.crash.rules import CALL_TRACE, DEFAULT_LOOK, FAULT, FUNC, TRACE, Family, Kind, Look, rx
 
 _TRACE_ONLY: tuple[Look, ...] = ((CALL_TRACE, TRACE),)
 _FAULT_ONLY: tuple[Look, ...] = ((FAULT,),)
@@ -17,6 +17,8 @@ _STALL_LOOK: tuple[Look, ...] = ((_INTERRUPT, FAULT, TRACE), (_INTERRUPT, TRACE)
 _LOCKUP_LOOK: tuple[Look, ...] = (*_STALL_LOOK, (FAULT, CALL_TRACE, TRACE), (CALL_TRACE, TRACE))
 _AT = rx(r"\bat: (?:\[<?[0-9a-f]+>?\]\s*)?" + FUNC)
 _SRC = r"[^\s:]{1,200}\.(?:[chS]|rs):\d+"
+_BEFORE_SITE = r"(?:CPU: \S{1,20} PID: \S{1,20} at |\[[^\n]{0,200}\] )?"
+"""What a WARN() prints before its place: where it ran, or (since 6.18) the condition that did not hold."""
 _LEAK_SKIP = (
     r"kmemleak",
     r"alloc",
@@ -31,7 +33,7 @@ _LEAK_SKIP = (
 _RWLOCK = r"(?:spinlock|rwlock)"
 
 _BAD_ACCESS = ("bad-access in {F}",)
-_SIZE = rx(r"(Read|Write) of size \d+ (?:at|by)")
+_SIZE = rx(r"(Read|Write) (?:of size \d+ )?(?:at|by) ")
 
 
 def _warning(
@@ -43,7 +45,7 @@ def _warning(
     looks: tuple[Look, ...] = _WARNING_LOOK,
 ) -> Kind:
     """A ``WARNING: … at where``, in its old form (``CPU: 0 PID: 1 at``) and its new one."""
-    headline = rx(rf"WARNING: (?:CPU: \d+ PID: \d+ at |\[\w+\] )?(?:\S*/)?{where}")
+    headline = rx(rf"WARNING: {_BEFORE_SITE}(?:\S*/)?{where}")
     return Kind(headline=headline, title=title, alts=alts, skip=skip, looks=looks)
 
 
@@ -128,6 +130,7 @@ _BUG = (
             r"^cipher_",
             r"^crypto_",
             r"^drbg_",
+            r"^rng_",
         ),
         needs_stack=False,
     ),
@@ -224,6 +227,7 @@ _BUG = (
             r"post_alloc_hook",
             r"bad_page",
             r"free_pages?",
+            r"^_*page_pool_",
         ),
     ),
     Kind(
@@ -285,7 +289,7 @@ _WARNING = (
     _warning(r"mm/vmalloc\.c:\d+ (?:at )?__vmalloc_node", "WARNING: zero-size vmalloc in {F}"),
     _warning(r"\S+:\d+ (?:at )?usb_submit_urb", "WARNING in {F}/usb_submit_urb", skip=(r"usb_",)),
     Kind(
-        headline=rx(rf"WARNING: (?:CPU: \d+ PID: \d+ at |\[\w+\] )?{_SRC}"), title="WARNING in {F}", looks=_WARNING_LOOK
+        headline=rx(rf"WARNING: {_BEFORE_SITE}{_SRC}"), title="WARNING in {F}", looks=_WARNING_LOOK
     ),
     Kind(headline=rx(r"WARNING: .* at 0x[0-9a-f]+, CPU#\d+"), title="WARNING in {F}", looks=_WARNING_LOOK),
     *_lockdep("WARNING"),
@@ -448,9 +452,11 @@ _UBSAN = (
 )
 
 
-def _trap(pattern: str, title: str, *, looks: tuple[Look, ...] = _FAULT_ONLY) -> tuple[Kind, ...]:
+def _trap(
+    pattern: str, title: str, *, looks: tuple[Look, ...] = _FAULT_ONLY, alts: tuple[str, ...] = ()
+) -> tuple[Kind, ...]:
     """A processor trap that is its own headline."""
-    return (Kind(headline=rx(pattern), title=title + " in {F}", looks=looks),)
+    return (Kind(headline=rx(pattern), title=title + " in {F}", alts=alts, looks=looks),)
 
 
 def _verbatim(pattern: str, title: str, *, alts: tuple[str, ...] = ()) -> tuple[Kind, ...]:
@@ -485,7 +491,7 @@ FAMILIES: tuple[Family, ...] = (
         (Kind(headline=rx(r"general protection fault.*:"), title="general protection fault in {F}", alts=_BAD_ACCESS),),
         rx(r"general protection fault ip:[0-9a-f]+ .*error:"),
     ),
-    Family("stack segment: ", _trap(r"stack segment: ", "stack segment fault")),
+    Family("stack segment: ", _trap(r"stack segment: ", "stack segment fault", looks=DEFAULT_LOOK)),
     Family("Kernel panic", _PANIC),
     Family("PANIC: double fault", _trap(r"PANIC: double fault", "PANIC: double fault")),
     Family("rust_kernel: panicked", (Kind(headline=rx(r"rust_kernel: panicked at \S+\n(.*)"), title="{0} in {F}"),)),
@@ -519,9 +525,9 @@ FAMILIES: tuple[Family, ...] = (
         "VFS: Busy inodes after unmount",
         _verbatim(r"VFS: Busy inodes after unmount", "VFS: Busy inodes after unmount (use-after-free)"),
     ),
-    Family("Internal error:", _trap(r"Internal error:", "Internal error")),
-    Family("Unhandled fault:", _trap(r"Unhandled fault:", "Unhandled fault")),
-    Family("Alignment trap:", _trap(r"Alignment trap:", "Alignment trap")),
+    Family("Internal error:", _trap(r"Internal error:", "Internal error", looks=DEFAULT_LOOK, alts=_BAD_ACCESS)),
+    Family("Unhandled fault:", _trap(r"Unhandled fault:", "Unhandled fault", looks=DEFAULT_LOOK, alts=_BAD_ACCESS)),
+    Family("Alignment trap:", _trap(r"Alignment trap:", "Alignment trap", looks=DEFAULT_LOOK)),
     Family(
         "trusty: panic",
         (

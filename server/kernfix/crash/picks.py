@@ -9,8 +9,8 @@ _ANCHOR = re.compile(
     r"|ia32_sys_call|irq_exit|netif_receive_skb|_*netif_receive_skb|run_ksoftirqd|call_timer_fn|run_timer_softirq|expire_timers"
     r"|process_one_work|worker_thread|kthread$|(?:do_)?page_fault$"
     r"|_*vfs_(?:read|write|ioctl|writev|readv)|new_sync_(?:read|write)|call_(?:read|write)_iter|do_iter_(?:read|write)|do_vfs_ioctl|vfs_ioctl|ksys_ioctl|\w*_compat_ioctl$|compat_SyS_ioctl|SyS_ioctl|(?:__x64_|__se_)sys_ioctl|do_mmap|mmap_region"
-    r"|vfs_open|do_dentry_open|do_sys_open|sock_sendmsg|sock_recvmsg|_*sys_[gs]etsockopt$|netlink_dump$"
-    r"|rtnetlink_rcv_msg|netlink_unicast_kernel|task_work_run|_*fput|exit_to_usermode_loop|_*run_hrtimer|_*hrtimer_run_queues|smp_call_function|__handle_domain_irq|tasklet_action"
+    r"|vfs_open|do_dentry_open|do_sys_open|sock_sendmsg|sock_recvmsg|_*sys_[gs]etsockopt$|sock_common_[gs]etsockopt|ret_fast_syscall|syscall_handler|do_trap_ecall_u|netlink_dump$"
+    r"|rtnetlink_rcv_msg|netlink_unicast_kernel|task_work_run|_*fput|exit_to_usermode_loop|_*run_hrtimer|_*hrtimer_run_queues|smp_call_function|tasklet_action"
     r"|__do_fast_syscall)"
 )
 _TELLING = re.compile(r"rtnl_lock|_*synchronize_(?:s?rcu|net|sched)")
