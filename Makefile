@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PACKAGES := python3 python3-venv git gcc make flex bison bc libc6-dev libelf-dev binutils xz-utils cpio \
             busybox-static qemu-system-x86 ccache bubblewrap linux-source-6.12
 
-.PHONY: demo test quick lint format bench setup packages clean help
+.PHONY: demo test quick lint format bench score fuzz setup packages clean help
 
 help:
 	@echo 'make demo    the whole loop on a real kernel: crash, code, fix, verdict'
@@ -16,6 +16,8 @@ help:
 	@echo 'make quick   the same without real kernels and editors'
 	@echo 'make lint    ruff and mypy; make format rewrites'
 	@echo 'make bench   measurements, as ratios against a named peer'
+	@echo 'make score   how well and how fast crashes are read; CORPUS=FOLDER names another corpus'
+	@echo 'make fuzz    feeds the parser what breaks parsers for SECONDS=600'
 
 demo: setup
 	$(BIN)/kernfix demo $(DEMO)
@@ -39,6 +41,13 @@ bench: setup
 	$(BIN)/python tests/bench/lsp_start.py
 	$(BIN)/python tests/bench/parse.py
 
+score: $(VENV)/.ready
+	$(BIN)/python tests/score/crashes.py $(CORPUS)
+
+SECONDS := 600
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python tests/fuzz/crash.py -max_total_time=$(SECONDS)
+
 setup: packages $(VENV)/.ready
 
 # Asks dpkg first, so that a machine that has everything needs neither root nor the network. What cannot be installed is said, and the
@@ -58,6 +67,10 @@ $(VENV)/.ready: pyproject.toml | packages
 	@echo "making the virtual environment $(VENV) ..."
 	python3 -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.fuzz: $(VENV)/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	@touch $@
 
 clean:
