@@ -35,7 +35,7 @@ _ROWS: tuple[tuple[str, str | None], ...] = (
     (r"WARNING: refcount bug", "REFCOUNT_WARNING"),
     (r"possible deadlock in|inconsistent lock state in", "LOCKDEP"),
     (r"BUG: (?:spinlock|rwlock|using) ", "LOCKDEP"),
-    (r"(?:BUG|WARNING): (?:bad unlock balance|held lock freed|still has locks held|lock held) ?", "LOCKDEP"),
+    (r"(?:BUG|WARNING): (?:bad unlock balance|held lock freed|still has locks held) in|WARNING: lock held", "LOCKDEP"),
     (r"WARNING: (?:locking bug|nested lock was not taken|suspicious RCU usage) in", "LOCKDEP"),
     (r"BUG: (?:scheduling while atomic|sleeping function called from invalid context)", "ATOMIC_SLEEP"),
     (r"memory leak in", "LEAK"),

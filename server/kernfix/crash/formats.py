@@ -416,7 +416,7 @@ _PANIC = (
     Kind(headline=rx(r"Kernel panic - not syncing: (n_tty_set_termios|N_TTY.*)"), title="kernel panic: {0}"),
     Kind(
         headline=rx(
-            r"Kernel panic - not syncing: (Fatal exception|(?:[\w ]+: )?panic_on_warn set|hung_task: blocked tasks)"
+            r"Kernel panic - not syncing: (Fatal exception|panic_on_warn set|hung_task: blocked tasks)"
         ),
         title="kernel panic: {0}",
         broken=True,
@@ -425,7 +425,7 @@ _PANIC = (
 )
 
 _KERNEL_BUG = (
-    Kind(headline=rx(r"kernel BUG at (?:\S*/)?mm/usercopy\.c"), title="BUG: bad usercopy in {F}"),
+    Kind(headline=rx(r"kernel BUG at (?:\S*/)?mm/usercopy\.c"), title="BUG: bad usercopy in {F}", skip=(r"usercopy",)),
     Kind(
         headline=rx(r"kernel BUG at (?:\S*/)?lib/list_debug\.c"), title="BUG: corrupted list in {F}", alts=_BAD_ACCESS
     ),
@@ -532,7 +532,7 @@ FAMILIES: tuple[Family, ...] = (
         "trusty: panic",
         (
             Kind(
-                headline=rx(r"trusty: panic.*: (?:DEBUG )?ASSERT FAILED at \(.*?\):\s*(.+)"),
+                headline=rx(r"trusty: panic.*: (?:DEBUG )?ASSERT FAILED at \(.*?\):[ \t]*(.+)"),
                 title="trusty: ASSERT FAILED: {0}",
                 needs_stack=False,
             ),

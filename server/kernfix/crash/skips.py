@@ -7,16 +7,16 @@ from functools import cache
 
 _BY_SUBJECT = {
     "sanitizer run-times": r"""
-        kasan (?:^|_)h?w?asan_ kmsan ^_*msan_ kcsan_setup_watchpoint ^_*tsan_ check_memory_region
+        kasan (?:^|_)h?w?asan_ kmsan ^_*msan_ kcsan_setup_watchpoint sanitizer_cov ^_*tsan_ check_memory_region
         check_(?:heap_)?object read_word_at_a_time (?:mem|str)_?dup_user kfence
     """,
     "report printing, traps, stack walkers": r"""
         panic warn_slowpath ^_*warn$ ^warn_bogus report_bug fixup_bug invalid_op handle_bug bug_handler brk_handler
         print_address_description print_report panic_on_warn end_report dump_stack show_(?:stack|regs) dump_backtrace
         backtrace ^unwind_ walk_stack _thunk taint stack_trace do_trap _trap$ do_error ^(?:asm_)?exc_ call_break_hook ^die$
-        ^oops_ crash_kexec debug_exception do_(?:translation|page|mem|sp_pc|alignment|undef\w*)_?(?:fault|abort|instr) ^_*do_kernel_fault ^do_bad_area ^do_tag_
+        ^oops_ crash_kexec debug_exception do_(?:translation|mem|sp_pc|alignment|undef\w*)_?(?:fault|abort|instr) ^_*do_kernel_fault ^do_bad_area ^do_tag_
         ^el[01][ht]?(?:_\d\d)?_(?:sync|irq|fiq|error|abort|[id]a|dbg|undef|bti|fpac|mops|pc|sp) stack_trace_save save_stack print_lock print_usage show_usage print_circular print_deadlock
-        print_irq_inversion print_unlock print_bad report_usercopy usercopy_ get_stack_info
+        print_irq_inversion print_unlock print_bad get_stack_info
     """,
     "allocators": r"""
         kmalloc|kcalloc|kzalloc|vmalloc|vzalloc|kvzalloc|kmalloc_array warn_alloc kmemdup krealloc kmem_cache slab_
@@ -26,7 +26,7 @@ _BY_SUBJECT = {
         ^_*vunmap ^_*kvfree kfree_skb ^_*skb_free_head
     """,
     "locks": r"""
-        lockdep ^_*lock_(?:acquire|acquired|release|is_held|downgrade|chain|commit)
+        lockdep ^_*lock_(?:acquire|acquired|release|is_held|chain|commit)
         ^_*(?:do)?(?:_?raw_)*(?:spin|read|write)_(?:try)?(?:un)?lock queued_spin queued_(?:read|write)_lock
         native_queued pv_queued mutex_(?:un|try)?lock ^_*mutex_ rt_mutex rt_spin rwsem
         ^_*(?:down|up)(?:_read|_write|_interruptible|_killable|_timeout|_trylock)?(?:_\w+)?$ osq_(?:un)?lock
