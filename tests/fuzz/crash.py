@@ -240,7 +240,7 @@ def mutate(data: bytes, max_size: int, seed: int) -> bytes:
     """What libFuzzer tries next."""
     chance = Chance(seed)
     if chance.random() > OWN:
-        return atheris.Mutate(data, min(max_size, len(data) + 512))
+        return bytes(atheris.Mutate(data, min(max_size, len(data) + 512)))
     lines = data.split(b"\n")
     long = chance.random() < LONG
     for change in [*([lengthen] if long else []), *chance.choices(CHANGES, k=chance.choice((1, 1, 2, 4)))]:

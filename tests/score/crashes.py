@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     folder = args.folder or CORPUS
     if not (folder / "reports.jsonl").is_file():
-        print(f"skipped: no corpus at {folder}", file=sys.stderr)
+        print(f"{'error' if args.folder else 'skipped'}: no corpus at {folder}", file=sys.stderr)
         return 2 if args.folder else 0
     streams = list(streaming())
     corpus = Corpus.read(folder)
