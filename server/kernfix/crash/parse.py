@@ -20,11 +20,13 @@ from kernfix.crash.rules import rx
 from kernfix.crash.scan import REPLAY
 from kernfix.crash.stacks import end_of, stacks_of
 from kernfix.crash.stretch import MAX_HEADLINES, Cutter, Stretch, byte_length, whole_lines
+from kernfix.crash.titles import base_name
 from kernfix.crash.whole import Whole
 
 BLOCK = 1 << 20
 """Characters of a log that are looked at in one go."""
 _NOTHING = Machine()
+_IN = rx(r" in ([A-Za-z_]\w*)")
 _MERGED = rx(r"\[(?<=[^\n]\[) {0,5}\d{1,6}\.\d{6}\]")
 """A time stamp in the middle of a line."""
 
@@ -107,7 +109,7 @@ def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
         start_byte=start_byte,
         alt_titles=name.alt_titles,
         type=type_of(name.title),
-        function=name.function,
+        function=name.function or _mentioned(name.title, stacks),
         guilty_file=guilty_file(report.reliable(), name.kind.file_after if name.kind else None),
         site=site_of(headline),
         corrupted=corruption.torn_title(name.title) or name.corrupted,
@@ -124,6 +126,13 @@ def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
         consequence_of=None if report.root is None else base + report.root,
         problems=tuple(_problems(report, name, stacks, text)),
     )
+
+
+def _mentioned(title: str, stacks: tuple[Stack, ...]) -> str | None:
+    """The function that a title names without being made to (``data-race in a / b``): one that is in a stack."""
+    match = _IN.search(title)
+    names = {base_name(frame.function) for stack in stacks for frame in stack.frames} if match else ()
+    return match[1] if match and match[1] in names else None
 
 
 def _problems(report: Report, name: Named, stacks: tuple[Stack, ...], text: str) -> Iterator[str]:

@@ -13,17 +13,19 @@ _BY_SUBJECT = {
     "report printing, traps, stack walkers": r"""
         panic warn_slowpath ^_*warn$ ^warn_bogus report_bug fixup_bug invalid_op handle_bug bug_handler brk_handler
         print_address_description print_report panic_on_warn end_report dump_stack show_(?:stack|regs) dump_backtrace
-        backtrace ^unwind_ walk_stack _thunk taint stack_trace do_trap _trap$ do_error ^(?:asm_)?exc_ call_break_hook ^die$
-        ^oops_ crash_kexec debug_exception do_(?:translation|mem|sp_pc|alignment|undef\w*)_?(?:fault|abort|instr) ^_*do_kernel_fault ^do_bad_area ^do_tag_
-        ^el[01][ht]?(?:_\d\d)?_(?:sync|irq|fiq|error|abort|[id]a|dbg|undef|bti|fpac|mops|pc|sp) stack_trace_save save_stack print_lock print_usage show_usage print_circular print_deadlock
+        backtrace ^unwind_ walk_stack _thunk taint stack_trace do_trap _trap$ do_error ^(?:asm_)?exc_ call_break_hook
+        ^die$ ^oops_ crash_kexec debug_exception
+        do_(?:translation|mem|sp_pc|alignment|undef\w*)_?(?:fault|abort|instr) ^_*do_kernel_fault ^do_bad_area
+        ^do_tag_ ^el[01][ht]?(?:_\d\d)?_(?:sync|irq|fiq|error|abort|[id]a|dbg|undef|bti|fpac|mops|pc|sp)
+        stack_trace_save save_stack print_lock print_usage show_usage print_circular print_deadlock
         print_irq_inversion print_unlock print_bad get_stack_info
     """,
     "allocators": r"""
         kmalloc|kcalloc|kzalloc|vmalloc|vzalloc|kvzalloc|kmalloc_array warn_alloc kmemdup krealloc kmem_cache slab_
         slub slob alloc_(?:\w+_)?pages?(?:_|$) folio_alloc free_pages alloc_slab allocate_slab new_slab qlink_free
         ^_*cache_free cache_grow mempool_alloc ^_*alloc_percpu pcpu_alloc pagecache_get_page find_or_create_page
-        filemap_(?:get_folio|alloc) grab_cache_page find_get_page ^do_read_cache_(?:page|folio) ^_*k[vz]*free(?:_rcu|_sensitive|_bulk)?$ ^_*vfree
-        ^_*vunmap ^_*kvfree kfree_skb ^_*skb_free_head
+        filemap_(?:get_folio|alloc) grab_cache_page find_get_page ^do_read_cache_(?:page|folio)
+        ^_*k[vz]*free(?:_rcu|_sensitive|_bulk)?$ ^_*vfree ^_*vunmap ^_*kvfree kfree_skb ^_*skb_free_head
     """,
     "locks": r"""
         lockdep ^_*lock_(?:acquire|acquired|release|is_held|chain|commit)
@@ -31,7 +33,8 @@ _BY_SUBJECT = {
         native_queued pv_queued mutex_(?:un|try)?lock ^_*mutex_ rt_mutex rt_spin rwsem
         ^_*(?:down|up)(?:_read|_write|_interruptible|_killable|_timeout|_trylock)?(?:_\w+)?$ osq_(?:un)?lock
         owner_on_cpu mark_lock lock_class$ local_bh_(?:en|dis)able reacquire_held_locks validate_chain
-        check_(?:prev|irq|noncircular|wait_context) percpu_(?:down|up)_ ^rcu_(?:read_)?(?:un)?lock ^seqcount_ ^_*seqprop_ ww_mutex
+        check_(?:prev|irq|noncircular|wait_context) percpu_(?:down|up)_ ^rcu_(?:read_)?(?:un)?lock ^seqcount_
+        ^_*seqprop_ ww_mutex
     """,
     "atomics, bits, reference counts": r"""
         ^(?:raw_|arch_|arch_raw_)?atomic ^_*(?:test_and_)?(?:set|clear|change|test)_bit ^_?find_(?:next|first)_bit$
@@ -59,10 +62,11 @@ _BY_SUBJECT = {
         ^finish_wait$ ^prepare_to_wait ^wait_for_co ^do_wait_for_co kthread_stop
     """,
     "device core and other registries": r"""
-        ^(?:get|put)_device$ ^device_(?:add|del|register|unregister|initialize|create|destroy|release|bind|links) ^kobject_ ^kset_ sysfs_
-        ^(?:un)?register_netdev(?:ice)?$ unregister_netdevice_(?:many|queue) rollback_registered usb_(?:submit|kill|poison)_urb
-        usb_hcd_submit_urb usb_control_msg usb_internal_control_msg usb_start_wait_urb usb_bulk_msg i2c_del_adapter
-        hwrng_unregister dev_uevent usb_kill_anchored ^tty_unregister_dev ^devres_release srcu_struct
+        ^(?:get|put)_device$ ^device_(?:add|del|register|unregister|initialize|create|destroy|release|bind|links)
+        ^kobject_ ^kset_ sysfs_ ^(?:un)?register_netdev(?:ice)?$ unregister_netdevice_(?:many|queue)
+        rollback_registered usb_(?:submit|kill|poison)_urb usb_hcd_submit_urb usb_control_msg usb_internal_control_msg
+        usb_start_wait_urb usb_bulk_msg i2c_del_adapter hwrng_unregister dev_uevent usb_kill_anchored
+        ^tty_unregister_dev ^devres_release srcu_struct
     """,
     "inodes, dentries, pages": r"""
         ^_*iput ^ihold ^_*dput drop_nlink clear_nlink inc_nlink ^mark_buffer_dirty ^_*lock_page unlock_page
