@@ -217,8 +217,8 @@ _BUG = (
         alts=("BUG: Dentry still in use [unmount of {1}]",),
     ),
     Kind(
-        headline=rx(r"BUG: Bad page (state|cache)"),
-        title="BUG: Bad page {0} in {F}",
+        headline=rx(r"BUG: Bad page (?:state|cache)"),
+        title="BUG: Bad page state in {F}",
         looks=((rx(r"page last allocated"), TRACE), (CALL_TRACE, TRACE)),
         skip=(
             r"prep_new_page",
@@ -281,16 +281,10 @@ _WARNING = (
         "WARNING: locking bug in {F}",
         skip=(r"lock_class", r"^lock_sock", r"^hlock"),
     ),
-    _warning(r"mm/\S+\.c:\d+ (?:at )?k[vz]?v?malloc", "WARNING: kmalloc bug in {F}"),
-    _warning(
-        r"mm/(?:slab_common|slab|util|page_alloc|slub)\.c:\d+ (?:at )?(?:k[vz]?v?malloc|__kmalloc|kvmalloc)",
-        "WARNING: kmalloc bug in {F}",
-    ),
+    _warning(r"mm/\S+\.c:\d+ (?:at )?\w*k[vz]?v?malloc", "WARNING: kmalloc bug in {F}"),
     _warning(r"mm/vmalloc\.c:\d+ (?:at )?__vmalloc_node", "WARNING: zero-size vmalloc in {F}"),
     _warning(r"\S+:\d+ (?:at )?usb_submit_urb", "WARNING in {F}/usb_submit_urb", skip=(r"usb_",)),
-    Kind(
-        headline=rx(rf"WARNING: {_BEFORE_SITE}{_SRC}"), title="WARNING in {F}", looks=_WARNING_LOOK
-    ),
+    Kind(headline=rx(rf"WARNING: {_BEFORE_SITE}{_SRC}"), title="WARNING in {F}", looks=_WARNING_LOOK),
     Kind(headline=rx(r"WARNING: .* at 0x[0-9a-f]+, CPU#\d+"), title="WARNING in {F}", looks=_WARNING_LOOK),
     *_lockdep("WARNING"),
     Kind(
@@ -413,11 +407,12 @@ _PANIC = (
         headline=rx(r"Kernel panic - not syncing: Attempted to kill init!"),
         title="kernel panic: Attempted to kill init!",
     ),
-    Kind(headline=rx(r"Kernel panic - not syncing: (n_tty_set_termios|N_TTY.*)"), title="kernel panic: {0}"),
     Kind(
-        headline=rx(
-            r"Kernel panic - not syncing: (Fatal exception|panic_on_warn set|hung_task: blocked tasks)"
-        ),
+        headline=rx(r"Kernel panic - not syncing: (Couldn't open N_TTY ldisc) for .*--- error"),
+        title="kernel panic: {0}",
+    ),
+    Kind(
+        headline=rx(r"Kernel panic - not syncing: (Fatal exception|panic_on_warn set|hung_task: blocked tasks)"),
         title="kernel panic: {0}",
         broken=True,
     ),
@@ -507,7 +502,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("UBSAN:", _UBSAN),
     Family(
         "Booting the kernel.",
-        _verbatim(r"Booting the kernel\.", "unexpected kernel reboot"),
+        _verbatim(r"^Booting the kernel\.", "unexpected kernel reboot"),
         rx(r"Parsing ELF|Decompressing Linux|Unknown parameter '"),
     ),
     Family(
@@ -532,7 +527,7 @@ FAMILIES: tuple[Family, ...] = (
         "trusty: panic",
         (
             Kind(
-                headline=rx(r"trusty: panic.*: (?:DEBUG )?ASSERT FAILED at \(.*?\):[ \t]*(.+)"),
+                headline=rx(r"trusty: panic.*: (?:DEBUG )?ASSERT FAILED at \(.*?\):[ \t]*(\S.*)"),
                 title="trusty: ASSERT FAILED: {0}",
                 needs_stack=False,
             ),
