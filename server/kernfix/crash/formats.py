@@ -281,7 +281,7 @@ _WARNING = (
         "WARNING: locking bug in {F}",
         skip=(r"lock_class", r"^lock_sock", r"^hlock"),
     ),
-    _warning(r"mm/\S+\.c:\d+ (?:at )?\w*k[vz]?v?malloc", "WARNING: kmalloc bug in {F}"),
+    _warning(r"mm/\S+\.c:\d+ (?:at )?_*k[vz]?v?malloc", "WARNING: kmalloc bug in {F}"),
     _warning(r"mm/vmalloc\.c:\d+ (?:at )?__vmalloc_node", "WARNING: zero-size vmalloc in {F}"),
     _warning(r"\S+:\d+ (?:at )?usb_submit_urb", "WARNING in {F}/usb_submit_urb", skip=(r"usb_",)),
     Kind(headline=rx(rf"WARNING: {_BEFORE_SITE}{_SRC}"), title="WARNING in {F}", looks=_WARNING_LOOK),
