@@ -202,9 +202,9 @@ def frames_as_upstream(corpus: Corpus) -> Iterator[Answer]:
 _IN = re.compile(r".* in (?:<.*>)?([A-Za-z0-9_:]+)")
 
 
-def _title_frame(crash: Crash | None) -> str:
+def _title_frame(crash: Crash | None) -> str | None:
     match = _IN.match(crash.title) if crash else None
-    return match[1] if match else ""
+    return match[1] if match else None
 
 
 def blamed(corpus: Corpus) -> Iterator[Answer]:
