@@ -125,9 +125,8 @@ class Crash:
     function to blame, `site` the source line that the headline names. `corrupted` is the reason why the title cannot be trusted, or None.
     `consequence_of` is the index, in the same log, of the crash that this one only follows from: the panic that ends an oops, the trap
     behind a BUG(). `code` are the bytes around the faulting instruction as the kernel prints them (the marked byte begins it).
-    `facts` are details that a fix can be built on, by name: ``kind`` (of a UBSAN, refcount or bad access report), ``index`` and ``array``
-    (UBSAN), ``access`` (``Read``/``Write``), ``access_size`` (bytes), ``address``, ``range`` (of the dereference, where KASAN explains a
-    protection fault) and ``list`` (what list debugging says). `problems` say what could not be made sense of.
+    `facts` are details that a fix can be built on, by name (`kernfix.crash.facts.facts_of` lists them). `problems` say what could not be
+    made sense of, and what is missing.
     """
 
     title: str

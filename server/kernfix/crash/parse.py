@@ -26,6 +26,8 @@ from kernfix.crash.whole import Whole
 BLOCK = 1 << 20
 """Characters of a log that are looked at in one go."""
 _NOTHING = Machine()
+_LOCKS = "){", "trying to release"
+"""One of them is in every report that has anything to say about locks."""
 _IN = rx(r" in ([A-Za-z_]\w*)")
 _MERGED = rx(r"\[(?<=[^\n]\[) {0,5}\d{1,6}\.\d{6}\]")
 """A time stamp in the middle of a line."""
@@ -100,7 +102,9 @@ def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
     text = "\n".join(bodies)
     stacks = stacks_of(report.part, name.function)
     whole.arch = whole.arch or arch_of(text)
-    first_hand = report.root is None  # the details are in the crash that a consequence follows from, and so are its lines
+    first_hand = (
+        report.root is None
+    )  # the details are in the crash that a consequence follows from, and so are its lines
     return Crash(
         title=name.title,
         headline=first.span(len(headline) - len(headline.lstrip()), len(headline)),
@@ -118,7 +122,7 @@ def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
         executor=executor_of(text),
         arch=whole.arch,
         stacks=stacks,
-        locks=held_locks_of(lines) if first_hand else (),
+        locks=held_locks_of(lines) if first_hand and (_LOCKS[0] in text or _LOCKS[1] in text) else (),
         machine=machine_of(bodies, text) if first_hand else _NOTHING,
         registers=registers_of(bodies) if first_hand else {},
         code=code_of(bodies) if first_hand else None,
