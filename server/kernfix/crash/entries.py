@@ -40,9 +40,6 @@ class Heading(NamedTuple):
 
 Entry = Frame | Heading | None
 
-_new = tuple.__new__
-"""Makes a named tuple without the detour of checking its arguments; there is one for each frame of a log."""
-
 # --- frames ----------------------------------------------------------------------------------------------------------------------------
 
 _SOURCE = r"(?P<file>[\w./+-]{1,200}\.[A-Za-z]\w{0,2}):(?P<line>\d{1,7})(?::(?P<column>\d{1,5}))?"
@@ -54,13 +51,8 @@ _INLINED = r"(?P<inlined>\s+\[inline\])"
 
 # func+0x1/0x2 [module] path/file.c:12:3, with or without addresses, `?` and parentheses (CONFIG_KALLSYMS_LINEINFO)
 _SYMBOL = re.compile(rf"{_ADDRESSES}(?P<maybe>\? +)?(?P<function>{_NAME}){_OFFSET}{_MODULE}(?:\s+\(?{_SOURCE})?")
-_SYMBOL_LINES = re.compile(
-    r"^(?:([ \t|(]*(?:\[<?([0-9a-f]{8,16})>?\] *){0,2}(\? +)?)"
-    rf"({_NAME})(\+0x([0-9a-f]{{1,8}})/0x([0-9a-f]{{1,8}}))( \[([\w-]{{1,60}})(?: ([0-9a-f]{{16,64}}))?\])?"
-    r"(?:([ \t]+\(?)(([\w./+-]{1,200}\.[A-Za-z]\w{0,2}):(\d{1,7})(?::(\d{1,5}))?))?)?.*$",
-    re.MULTILINE,
-)
-"""The same for many lines at once: the parts of each line, all empty where it is no such frame."""
+_COMMON = re.compile(r"([ \t]*(?:\[<([0-9a-f]+)>\] *)?(\? )?)([A-Za-z_][A-Za-z0-9_.]*)\+0x([0-9a-f]+)/0x([0-9a-f]+)$")
+"""What nearly every frame looks like: the same without module and source line."""
 # 32-bit arm: [<80123456>] (func) from [<80123456>] (caller+0x1/0x2 [module] path/file.c:12), newer kernels without addresses
 _FROM = re.compile(
     rf"{_ADDRESSES}\(?(?P<function>[A-Za-z_][^\s()]{{0,300}})\)? from (?:\[<?[0-9a-f]{{8,16}}>?\] )?\(?"
@@ -92,42 +84,31 @@ _FAULT_SIGNS = ("IP", "PC is", "pc", "PSW", "ERA:")
 def entries_of(lines: list[Line]) -> list[Entry]:
     """What each line is to the stacks of its report.
 
-    All at once, since there are millions: only what is not the commonest form of a frame is looked at line by line.
+    There may be millions: the commonest form of a frame is read without a detour.
     """
-    every = _SYMBOL_LINES.findall("\n".join([line.body for line in lines]))
-    return [_symbol(line, parts) if parts[3] else _entry_of(line) for line, parts in zip(lines, every, strict=True)]
-
-
-def _symbol(line: Line, parts: tuple[str, ...]) -> Frame:
-    """A frame of the commonest form."""
-    lead, address, maybe, function, shift, offset, size, tag, module, build_id, gap, source, file, number, column = parts
-    start = line.begin + len(lead)
-    end = start + len(function) + len(shift) + (len(tag) + len(gap) + len(source) if source else 0)
-    return _new(
-        Frame,
-        (
-            function,
-            _new(Span, (line.number, start, end)) if line.raw is None else line.span(start - line.begin, end - line.begin),
-            int(offset, 16),
-            int(size, 16),
-            file or None,
-            int(number) if source else None,
-            int(column) if column else None,
-            False,
-            not maybe and "(unreliable)" not in line.body,
-            module or None,
-            address or None,
-            build_id or None,
-            None,
-            None,
-        ),
-    )
+    entries: list[Entry] = []
+    add, common, new = entries.append, _COMMON.match, tuple.__new__
+    for line in lines:
+        body = line.body
+        match = common(body) if "+0x" in body and line.raw is None else None
+        if match is None:
+            add(_entry_of(line))
+            continue
+        lead, address, maybe, name, offset, size = match.groups()
+        start = line.begin
+        span = new(Span, (line.number, start + len(lead), start + len(body)))
+        # fmt: off
+        add(new(Frame, (
+            name, span, int(offset, 16), int(size, 16), None, None, None, False, maybe is None, None, address, None, None, None
+        )))
+        # fmt: on
+    return entries
 
 
 def _entry_of(line: Line) -> Entry:
     body = line.body
     if "+0x" in body:
-        match = _FROM.match(body) if " from " in body else None
+        match = _SYMBOL.match(body) or (_FROM.match(body) if " from " in body else None)
         frame = _worded(line, match) if match else _fault_frame(line)
     elif ":" not in body or "." not in body:
         frame = None
@@ -185,7 +166,7 @@ def _worded(line: Line, match: re.Match[str], *, inlined: bool = False, register
         line=int(number) if number else None,
         column=int(column) if column else None,
         inlined=inlined,
-        reliable=not values.get("maybe"),
+        reliable=not values.get("maybe") and "(unreliable)" not in line.body,
         module=values.get("module"),
         address=values["address"],
         build_id=values.get("build_id"),

@@ -19,21 +19,14 @@ LINE_LIMIT = 1024
 CONSOLE = "console"
 PLAIN = ""
 
-_new = tuple.__new__
-"""Makes a named tuple without the detour of checking its arguments; there is one for each line of a log."""
-
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][0-9A-B]|[=>78])")
 
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
 _ISO = rf"\d{{4}}-\d\d-\d\d[T ]{_CLOCK}(?:Z|[+-]\d\d:?\d\d)?"
 _DAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d"
 
-_COMMON = r"\[ *\d+\.\d+\](?: ?\[ *([TC]\d+)\])? ?"
+_COMMON = re.compile(r"\[ *[0-9]+\.[0-9]+\](?: ?\[ *([TC][0-9]+)\])? ?")
 """What nearly every line begins with: the kernel's own time stamp and caller."""
-_COMMON_LINES = re.compile(rf"^({_COMMON})?(.*)$", re.MULTILINE)
-_UNCOMMON = ("\r", "\x1b", " kernel: ")
-"""What only lines have that somebody else has written to as well."""
-
 _PREFIX = re.compile(
     r"[\x00\r]*"
     # quoted in a mail, perhaps more than once
@@ -75,18 +68,31 @@ class Line(NamedTuple):
         return Span(self.number, first, last)
 
 
-def read_lines(first: int, texts: list[str]) -> list[Line]:
-    """Take lines apart, numbered from `first`; none has a line feed.
+_UNCOMMON = "\r", "\x1b", " kernel: "
 
-    All at once, since there are millions: only what does not look like the common case is looked at line by line.
+
+def is_common(text: str) -> bool:
+    """Whether none of the lines has anything that only somebody else than the kernel writes to a line."""
+    return not any(sign in text for sign in _UNCOMMON)
+
+
+def read_lines(first: int, texts: list[str], *, common: bool = False) -> list[Line]:
+    """Take lines apart, numbered from `first`; none has a line feed. Where they are `common` it is done without a detour, since there may
+    be millions.
     """
-    text = "\n".join(texts)
-    if any(sign in text for sign in _UNCOMMON) or max(map(len, texts), default=0) > LINE_LIMIT:
+    if not common:
         return [read_line(number, line) for number, line in enumerate(texts, first)]
-    return [
-        _new(Line, (number, body, caller or CONSOLE, len(prefix), None)) if prefix else read_line(number, body)
-        for number, (prefix, caller, body) in enumerate(_COMMON_LINES.findall(text), first)
-    ]
+    lines: list[Line] = []
+    number, add, prefix, new = first, lines.append, _COMMON.match, tuple.__new__
+    for text in texts:
+        match = prefix(text)
+        if match is None:
+            add(read_line(number, text))
+        else:
+            begin = match.end()
+            add(new(Line, (number, text[begin:LINE_LIMIT], match[1] or CONSOLE, begin, None)))
+        number += 1
+    return lines
 
 
 def read_line(number: int, text: str) -> Line:

@@ -86,7 +86,7 @@ def _known(crash: Crash, whole: Whole) -> Crash:
 def _crashes(stretch: Stretch, base: int, whole: Whole) -> Iterator[Crash]:
     """The crashes of a stretch; `base` is how many there were in the log before, `whole` what is known of the log by now."""
     line, offset = stretch.first, stretch.start_byte
-    for report in reports(stretch.lines, stretch.first, stretch.headlines):
+    for report in reports(stretch):
         number = report.part.lines[0].number
         offset += sum(byte_length(raw) + 1 for raw in stretch.lines[line - stretch.first : number - stretch.first])
         line = number

@@ -13,6 +13,7 @@ from kernfix.crash.lines import CONSOLE, PLAIN, Line, read_lines
 from kernfix.crash.model import Frame
 from kernfix.crash.rules import Family, rx
 from kernfix.crash.scan import Headline
+from kernfix.crash.stretch import Stretch
 
 REPORT_LIMIT = 3000
 """Lines of one context that a report may have."""
@@ -170,16 +171,17 @@ def _is_other_report(body: str) -> bool:
     return _OTHER_REPORT[0] in body or _OTHER_REPORT[1] in body or _OTHER_REPORT[2] in body
 
 
-def reports(raw_lines: list[str], first: int, headlines: list[Headline]) -> Iterator[Report]:
-    """The reports of a stretch of a log, in log order; `first` is the number of the first of its lines.
+def reports(stretch: Stretch) -> Iterator[Report]:
+    """The reports of a stretch of a log, in log order.
 
     A headline that is only the consequence of a crash has a report of its own, and is in that crash's report too.
     """
     contexts: defaultdict[str, Context] = defaultdict(Context)
     places: list[tuple[Context, int]] = []
+    headlines = stretch.headlines
     starts = iter([headline.line for headline in headlines])
     start = next(starts, -1)
-    for line in read_lines(first, raw_lines):
+    for line in read_lines(stretch.first, stretch.lines, common=stretch.common):
         context = contexts[line.context]
         if line.number == start:
             places.append((context, len(context.lines)))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import AnyStr, NamedTuple
+from dataclasses import dataclass
+from typing import AnyStr
 
-from kernfix.crash.lines import without_colours
+from kernfix.crash.lines import is_common, without_colours
 from kernfix.crash.scan import Headline, headlines
 
 MAX_HEADLINES = 10_000
@@ -18,13 +19,18 @@ STRETCH_LIMIT = 50_000
 """Lines of a stretch after which the next headline begins a new one."""
 
 
-class Stretch(NamedTuple):
-    """Lines in a row, the number and the byte offset of the first, and the headlines among them (numbered as in the log)."""
+@dataclass(slots=True)
+class Stretch:
+    """Lines in a row, the number and the byte offset of the first, and the headlines among them (numbered as in the log).
+
+    `common` as `kernfix.crash.lines.read_lines` takes it.
+    """
 
     first: int
     start_byte: int
     lines: list[str]
     headlines: list[Headline]
+    common: bool = True
 
     @property
     def end(self) -> int:
@@ -42,6 +48,7 @@ class Cutter:
         """How many have been taken."""
         self._bytes = 0
         self._headlines = 0
+        self._common = True
         self.beyond: int | None = None
         """The line of the first headline that is not read any more."""
 
@@ -56,6 +63,7 @@ class Cutter:
         lines = text.split("\n")
         if lines[-1] == "":
             lines.pop()
+        self._common = self._common and is_common(text)
         if found or self._open:
             yield from self._cut(lines, self._allowed(found))
         self._lead = [*self._lead, *lines[-LEAD:]][-LEAD:]
@@ -65,8 +73,7 @@ class Cutter:
     def finish(self) -> Iterator[Stretch]:
         """The stretch that the end of the log has cut off."""
         if self._open:
-            yield self._open
-        self._open = None
+            yield self._done()
 
     def _allowed(self, found: list[Headline]) -> list[Headline]:
         left = MAX_HEADLINES - self._headlines
@@ -92,10 +99,14 @@ class Cutter:
         return self._open.headlines[-1].line
 
     def _close(self, lines: list[str], before: int) -> Stretch:
+        self._keep(lines, min(before, self._last + WINDOW))
+        return self._done()
+
+    def _done(self) -> Stretch:
         stretch = self._open
         assert stretch is not None
-        self._keep(lines, min(before, self._last + WINDOW))
         self._open = None
+        stretch.common = self._common
         return stretch
 
     def _start(self, lines: list[str], headline: int) -> None:
