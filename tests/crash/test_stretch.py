@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernfix.crash import Log, decode, parse, parse_stream, stretch
+from kernfix.crash.lines import read_lines
 from kernfix.crash.scan import REPLAY
 from kernfix.crash.stretch import LEAD, MAX_HEADLINES, WINDOW, Cutter, Stretch, byte_length, whole_lines
 
@@ -105,8 +106,8 @@ def test_no_more_headlines_than_the_limit(at_once: int, monkeypatch: pytest.Monk
     lines = [f"{NOISE}\n", *[f"{BUG}\n"] * 50]
     cutter = Cutter()
     pieces = ("".join(lines[at : at + at_once]) for at in range(0, len(lines), at_once))
-    kept = [*(each for piece in pieces for each in cutter.feed(piece)), *cutter.finish()]
-    assert [headline.line for each in kept for headline in each.headlines] == list(range(1, 21))
+    stretches = [*(each for piece in pieces for each in cutter.feed(piece)), *cutter.finish()]
+    assert [headline.line for each in stretches for headline in each.headlines] == list(range(1, 21))
     assert cutter.beyond == 21
 
 
@@ -190,6 +191,10 @@ def test_whole_lines(blocks: list[str], pieces: list[str]) -> None:
     assert list(whole_lines([block.encode() for block in blocks], b"\n", b"G")) == [piece.encode() for piece in pieces]
 
 
+def kept(stretches: Iterable[Stretch]) -> list[object]:
+    return [(each.first, each.start_byte, each.lines, each.headlines) for each in stretches]
+
+
 @settings(deadline=None, max_examples=200)
 @given(TEXT, st.lists(st.integers(0, 5000), max_size=12), st.integers(0, 3), st.integers(1, 9))
 def test_stretches_do_not_depend_on_the_pieces(text: str, cuts: list[int], lead: int, window: int) -> None:
@@ -197,8 +202,15 @@ def test_stretches_do_not_depend_on_the_pieces(text: str, cuts: list[int], lead:
         patch.setattr(stretch, "LEAD", lead)
         patch.setattr(stretch, "WINDOW", window)
         whole = cut([text]) if text else []
-        assert cut(whole_lines(blocks_of(text, cuts), "\n", REPLAY)) == whole
+        assert kept(cut(whole_lines(blocks_of(text, cuts), "\n", REPLAY))) == kept(whole)
         check_places(text, whole)
+
+
+@settings(deadline=None)
+@given(TEXT, st.lists(st.integers(0, 5000), max_size=12))
+def test_a_stretch_that_is_called_common_reads_the_same_with_all_care(text: str, cuts: list[int]) -> None:
+    for each in cut(whole_lines(blocks_of(text, cuts), "\n", REPLAY)):
+        assert read_lines(each.first, each.lines, common=each.common) == read_lines(each.first, each.lines)
 
 
 @settings(deadline=None)
