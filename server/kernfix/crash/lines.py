@@ -97,10 +97,10 @@ def read_lines(first: int, texts: list[str], *, common: bool = False) -> list[Li
 
 def read_line(number: int, text: str) -> Line:
     """Take one line apart; `text` has no line feed."""
-    text = text[:LINE_LIMIT].rstrip("\r")
     raw = None
     if "\x1b" in text:
         raw, text = text, _ANSI.sub("", text)
+    text = text[:LINE_LIMIT].rstrip("\r")
     begin, context = _read_prefix(text)
     return Line(number, text[begin:], context, begin, raw)
 

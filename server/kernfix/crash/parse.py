@@ -19,7 +19,7 @@ from kernfix.crash.report import REPORT_LIMIT, Report, reports
 from kernfix.crash.rules import rx
 from kernfix.crash.scan import REPLAY
 from kernfix.crash.stacks import end_of, stacks_of
-from kernfix.crash.stretch import MAX_HEADLINES, Cutter, Stretch, byte_length, whole_lines
+from kernfix.crash.stretch import MAX_HEADLINES, Cutter, Stretch, length_of, whole_lines
 from kernfix.crash.titles import base_name
 from kernfix.crash.whole import Whole
 
@@ -88,7 +88,7 @@ def _crashes(stretch: Stretch, base: int, whole: Whole) -> Iterator[Crash]:
     line, offset = stretch.first, stretch.start_byte
     for report in reports(stretch):
         number = report.part.lines[0].number
-        offset += sum(byte_length(raw) + 1 for raw in stretch.lines[line - stretch.first : number - stretch.first])
+        offset += length_of(stretch.lines[line - stretch.first : number - stretch.first])
         line = number
         yield _crash(report, offset, base, whole)
 

@@ -21,6 +21,7 @@ MOST_INSIDE = 32
 """Later headlines of the same context that the analysis of a report looks past, at most."""
 MOST_BEHIND = 3
 """Later headlines of the same context that the report of a mere consequence holds, at most."""
+_ASKED = "Sending NMI from CPU"
 _NMI_LIMIT = 600
 _BEFORE = 3
 """Lines of the same context above a headline that may tell more about it (``refcount_t: …``, ``list_add corruption. …``)."""
@@ -37,9 +38,9 @@ _PANIC_OF_CRASH = rx(
     r"|softlockup: hung tasks|RCU Stall|.*UBSAN|.*KASAN|kasan|Oops|Attempted to kill|Hard LOCKUP|.*: panic_on)"
 )
 
-_INSIDE = rx(
-    r"invalid opcode: 0000|Kernel panic - not syncing|unregister_netdevice: waiting for|PANIC: double fault|Internal error:"
-)
+_PASSING = "unregister_netdevice: waiting for"
+"""A headline that is repeated every few seconds, whatever else is being printed: it ends no report."""
+_INSIDE = rx(r"invalid opcode: 0000|Kernel panic - not syncing|" + _PASSING + r"|PANIC: double fault|Internal error:")
 """Headlines that may stand inside of a report without ending it."""
 _OTHER_REPORT = "vmalloc: allocation failure:", "FAULT_INJECTION: forcing a failure", "FAULT_FLAG_ALLOW_RETRY missing"
 """Messages with a stack that are no crash; they end a report that has no caller tag to be told by."""
@@ -157,7 +158,7 @@ class Context:
         )
         stop = min(next(heads, far), far)
         if self._foreign is None:
-            self._foreign = [no for no, line in enumerate(self.lines) if _is_other_report(line.body)]
+            self._foreign = _other_reports(self.lines)
         other = bisect_right(self._foreign, at)
         return min([stop, *self._foreign[other : other + 1]])
 
@@ -167,8 +168,10 @@ def _is_inlined(lines: list[Line], at: int) -> bool:
     return at > 0 and "[inline]" in lines[at - 1].body
 
 
-def _is_other_report(body: str) -> bool:
-    return _OTHER_REPORT[0] in body or _OTHER_REPORT[1] in body or _OTHER_REPORT[2] in body
+def _other_reports(lines: list[Line]) -> list[int]:
+    """Where other reports with a stack begin, which are no crash."""
+    one, two, three = _OTHER_REPORT
+    return [no for no, line in enumerate(lines) if one in line.body or two in line.body or three in line.body]
 
 
 def reports(stretch: Stretch) -> Iterator[Report]:
@@ -189,6 +192,7 @@ def reports(stretch: Stretch) -> Iterator[Report]:
             start = next(starts, -1)
         context.lines.append(line)
     roots, ends = _roots(headlines, places)
+    processors = _Processors(contexts)
     for number, (headline, (context, at)) in enumerate(zip(headlines, places, strict=True)):
         root = roots[number]
         owner = number if root is None or places[root][0] is not context else root
@@ -196,8 +200,8 @@ def reports(stretch: Stretch) -> Iterator[Report]:
         if root is not None:
             end = min([end, *context.after(at)[MOST_BEHIND:]])
         reach = max(end, context.far(at))
-        part = _with_other_processors(context.part(at, end), contexts)
-        far = part if reach == end else _with_other_processors(context.part(at, reach), contexts)
+        part = processors.joined(context.part(at, end))
+        far = part if reach == end else processors.joined(context.part(at, reach))
         telling = context.telling(at, reach)
         told = len(far.lines) if telling == reach else telling - at
         yield Report(headline.family, part, far, told, context.lines[max(0, at - _BEFORE) : at], root)
@@ -220,11 +224,15 @@ def _roots(headlines: list[Headline], places: list[tuple[Context, int]]) -> tupl
             roots.append(last if previous is None else previous)
             seen[key] = at, traced
             continue
-        if previous is not None and not headline.family.keyword.startswith("unregister_netdevice"):
-            ends.setdefault(previous, at)
-        open_[key] = last = number
-        seen[key] = at, False
         roots.append(None)
+        last = number
+        if previous is not None and headline.family.keyword.startswith(_PASSING):
+            ends[number] = next(iter(context.after(at)), len(context.lines))
+            continue
+        if previous is not None:
+            ends.setdefault(previous, at)
+        open_[key] = number
+        seen[key] = at, False
     return roots, ends
 
 
@@ -257,21 +265,39 @@ def _is_consequence(lines: list[Line], at: int, headline: Headline, previous: He
     return previous.family.keyword == "BUG:" and _SLAB_DETAIL.search(body) is not None
 
 
-def _with_other_processors(own: Part, contexts: dict[str, Context]) -> Part:
-    """A stall report asks the other processors for their stacks, and they answer in their own contexts."""
-    first = own.lines[0]
-    if first.context in (CONSOLE, PLAIN):
-        return own
-    asked = next((line.number for line in own.lines if "Sending NMI from CPU" in line.body), None)
-    if asked is None:
-        return own
-    last = own.lines[-1].number + _NMI_LIMIT
-    both = list(zip(own.lines, own.entries, strict=True))
-    for name, context in contexts.items():
-        if name.startswith("C") and name not in (CONSOLE, first.context):
-            start = bisect_right(context.lines, asked, key=lambda line: line.number)
-            stop = bisect_right(context.lines, last, key=lambda line: line.number)
-            answer = context.part(start, min(stop, start + _NMI_LIMIT))
-            both += zip(answer.lines, answer.entries, strict=True)
-    both.sort(key=lambda pair: pair[0].number)
-    return Part([line for line, _ in both], [entry for _, entry in both], mixed=True)
+class _Processors:
+    """What processors printed in contexts of their own: a stall report asks them for their stacks, and there they answer."""
+
+    def __init__(self, contexts: dict[str, Context]) -> None:
+        self._contexts = contexts
+        self._answers: list[tuple[Line, Entry]] | None = None
+
+    def joined(self, own: Part) -> Part:
+        """The lines of a report, with what other processors answered where it asked them."""
+        first = own.lines[0]
+        if first.context in (CONSOLE, PLAIN):
+            return own
+        asked = next((line.number for line in own.lines if _ASKED in line.body), None)
+        if asked is None:
+            return own
+        if self._answers is None:
+            self._answers = self._all()
+        start = bisect_right(self._answers, asked, key=_number)
+        stop = bisect_right(self._answers, own.lines[-1].number + _NMI_LIMIT, key=_number)
+        both = list(zip(own.lines, own.entries, strict=True))
+        answers = self._answers[start : min(stop, start + _NMI_LIMIT)]
+        both = sorted([*both, *(pair for pair in answers if pair[0].context != first.context)], key=_number)
+        return Part([line for line, _ in both], [entry for _, entry in both], mixed=True)
+
+    def _all(self) -> list[tuple[Line, Entry]]:
+        """The lines of all processors, each with what it is to a stack, in log order."""
+        parts = [
+            context.part(0, len(context.lines))
+            for name, context in self._contexts.items()
+            if name.startswith("C") and name != CONSOLE
+        ]
+        return sorted((pair for part in parts for pair in zip(part.lines, part.entries, strict=True)), key=_number)
+
+
+def _number(pair: tuple[Line, Entry]) -> int:
+    return pair[0].number

@@ -62,8 +62,10 @@ def stacks_of(part: Part, blamed: str | None) -> tuple[Stack, ...]:
             reader = readers.get(line.context) or readers.setdefault(line.context, _Reader(foreign=True))
         if entry is None:
             reader.other(line.body)
+        elif type(entry) is Frame and entry.register is None:
+            reader.frame(entry)
         else:
-            reader.entry(entry, line.body)
+            reader.landmark(entry, line.body)
     stacks = [stack for reader in readers.values() for stack in reader.finish()]
     if part.mixed:
         stacks.sort(key=lambda stack: stack.frames[0].span.line)
@@ -100,16 +102,19 @@ class _Reader:
         self._foreign = 0
         self._headless = True
 
-    def entry(self, entry: Frame | Heading, body: str) -> None:
-        """Take a line that is something to a stack."""
+    def frame(self, frame: Frame) -> None:
+        """Take an entry of a trace."""
+        if self._current:
+            self._current.frames.append(frame)
+            self._foreign = 0
+
+    def landmark(self, entry: Frame | Heading, body: str) -> None:
+        """Take a heading, or the function that the program counter was in."""
         if isinstance(entry, Heading):
             self._close()
             self._open(entry, body)
-        elif entry.register:
+        else:
             self._fault_at(entry)
-        elif self._current:
-            self._current.frames.append(entry)
-            self._foreign = 0
 
     def finish(self) -> list[Stack]:
         self._close()

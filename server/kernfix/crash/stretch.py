@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import AnyStr
@@ -36,6 +37,10 @@ class Stretch:
     def end(self) -> int:
         """The number of the line behind the last."""
         return self.first + len(self.lines)
+
+
+_ESCAPED = re.compile("[\udc80-\udcff]")
+"""Bytes that are no UTF-8, as surrogateescape shows them."""
 
 
 class Cutter:
@@ -114,7 +119,7 @@ class Cutter:
         at = headline - self.lines
         lead = [*self._lead, *lines[max(0, at - LEAD) : at]][-LEAD:] if at < LEAD else lines[at - LEAD : at]
         before = byte_length("\n".join(lines[:at])) + (at > 0)
-        start = self._bytes + before - sum(byte_length(line) + 1 for line in lead)
+        start = self._bytes + before - length_of(lead)
         self._open = Stretch(headline - len(lead), start, lead, [])
 
     def _keep(self, lines: list[str], end: int) -> None:
@@ -127,8 +132,12 @@ def byte_length(text: str) -> int:
     """The length of text in the bytes that it was decoded from (UTF-8, surrogateescape)."""
     if text.isascii():
         return len(text)
-    escaped = sum("\udc80" <= char <= "\udcff" for char in text)
-    return len(text.encode("utf-8", "surrogatepass")) - 2 * escaped
+    return len(text.encode("utf-8", "surrogatepass")) - 2 * len(_ESCAPED.findall(text))
+
+
+def length_of(lines: list[str]) -> int:
+    """The same for whole lines, each with its line feed."""
+    return byte_length("\n".join(lines)) + 1 if lines else 0
 
 
 def whole_lines(blocks: Iterable[AnyStr], feed: AnyStr, glued: AnyStr) -> Iterator[AnyStr]:
