@@ -63,10 +63,9 @@ def test_nothing_tells_lines_apart_that_have_no_tag() -> None:
 
 
 def test_untangled_crashes_have_their_own_names_and_stacks() -> None:
-    one, other = (
-        tagged(f"{KASAN}{TRACE}").splitlines(),
-        tagged(f"{WARNING}{TRACE}", "[    1.000000][   C2] ").splitlines(),
-    )
+    other_trace = "Call Trace:\n nob+0x3/0x4\n hob+0x5/0x6\n tob+0x7/0x8\n"
+    one = tagged(f"{KASAN}{TRACE}").splitlines()
+    other = tagged(f"{WARNING}{other_trace}", "[    1.000000][   C2] ").splitlines()
     mixed = [line for pair in zip(one, [*other, ""], strict=True) for line in pair]
     crashes = parse("\n".join(mixed)).crashes
     assert [crash.title for crash in crashes] == ["KASAN: use-after-free Read in frob", "WARNING in nob"]
