@@ -32,9 +32,9 @@ _PREFIX = re.compile(
     # quoted in a mail, perhaps more than once
     r"(?:[>|] ?){0,8}"
     # a test harness or terminal program that stamps every line
-    rf"(?:\[?(?P<stamp>{_ISO})\]? (?![\w.-]+ kernel: )|\[{_CLOCK}\] )?"
+    rf"(?:\[?(?P<stamp>{_ISO})\]? (?!\S{{1,64}} kernel: )|\[{_CLOCK}\] )?"
     # syslog, journalctl -k, kern.log
-    rf"(?:(?P<syslog>(?:{_DAY} {_CLOCK}|{_ISO}|\[ *\d+\.\d+\]) [\w.-]{{1,64}} kernel: ))?"
+    rf"(?:(?P<syslog>(?:{_DAY} {_CLOCK}|{_ISO}|\[ *\d+\.\d+\]) \S{{1,64}} kernel: ))?"
     # the record of /dev/kmsg and of extended netconsole: level, sequence, microseconds, flags
     r"(?:(?P<record>(?:[\w.~+-]{1,64},)?\d{1,4},\d{1,20},\d{1,20},[-c+](?:,caller=(?P<recorded>[TC]\d{1,10}))?(?:,[\w=/.-]{1,64}){0,4};))?"
     r"(?:\*\* \d+ printk messages dropped \*\* ?)?"
