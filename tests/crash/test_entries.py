@@ -54,7 +54,7 @@ FRAMES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (
         "([<0000000000abcdef>] frob+0x1f4/0x310)",
         "frob+0x1f4/0x310",
-        {**FROB, "address": "0000000000abcdef"},
+        {**FROB, "address": "0000000000abcdef", "reliable": False},
     ),
     (" | frob+0x1f4/0x310", "frob+0x1f4/0x310", FROB),
     # modules and build ids
@@ -236,17 +236,17 @@ HEADINGS: tuple[tuple[str, Heading], ...] = (
     ("NMI backtrace for cpu 3", Heading("cpu", Sign.NONE, cpu=3)),
     ("NMI backtrace for cpu 1 skipped: idling at frob", Heading("cpu", Sign.NONE, cpu=1)),
     ("Allocated by task 12:", Heading("alloc", Sign.ALLOCATED, pid=12)),
-    ("Allocated by task 12 on cpu 3 at 41.5s:", Heading("alloc", Sign.ALLOCATED, pid=12)),
+    ("Allocated by task 12 on cpu 3 at 41.5s:", Heading("alloc", Sign.ALLOCATED, pid=12, cpu=3)),
     ("Allocated:", Heading("alloc", Sign.ALLOCATED)),
-    ("allocated by task 12 on cpu 3 at 41.5s:", Heading("alloc", Sign.OTHER, pid=12)),
+    ("allocated by task 12 on cpu 3 at 41.5s:", Heading("alloc", Sign.OTHER, pid=12, cpu=3)),
     ("kfence-#3: 0xffff-0xffff, size=8, cache=kmalloc-8 allocated by task 12:", Heading("alloc", Sign.OTHER, pid=12)),
     ("page last allocated via order 0, migratetype Unmovable", Heading("alloc", Sign.NONE)),
     ("INFO: Allocated in frob+0x1/0x2 age=3 cpu=0 pid=12", Heading("alloc", Sign.NONE)),
     ("Freed by task 12:", Heading("free", Sign.FREED, pid=12)),
-    ("Freed by task 12 on cpu 3 at 41.5s:", Heading("free", Sign.FREED, pid=12)),
+    ("Freed by task 12 on cpu 3 at 41.5s:", Heading("free", Sign.FREED, pid=12, cpu=3)),
     ("Freed:", Heading("free", Sign.FREED)),
-    ("freed by task 12 on cpu 3 at 41.5s:", Heading("free", Sign.OTHER, pid=12)),
-    ("page last free pid 12 tgid 12 stack trace:", Heading("free", Sign.NONE)),
+    ("freed by task 12 on cpu 3 at 41.5s:", Heading("free", Sign.OTHER, pid=12, cpu=3)),
+    ("page last free pid 12 tgid 12 stack trace:", Heading("free", Sign.NONE, pid=12)),
     ("INFO: Freed in frob+0x1/0x2 age=3 cpu=0 pid=12", Heading("free", Sign.NONE)),
     ("Uninit was stored to memory at:", Heading("origin", Sign.STORED)),
     ("Uninit was created at:", Heading("origin", Sign.OTHER)),
@@ -264,9 +264,12 @@ HEADINGS: tuple[tuple[str, Heading], ...] = (
     ("   HARDIRQ-ON-W at:", Heading("lock", Sign.NONE)),
     (" ... acquired at:", Heading("lock", Sign.NONE)),
     ("... which became SOFTIRQ-irq-safe at:", Heading("lock", Sign.NONE)),
-    ("write to 0xffff888012345678 of 8 bytes by task 12 on cpu 3:", Heading("race", Sign.NONE, pid=12)),
-    ("read (marked) to 0xffff888012345678 of 8 bytes by interrupt on cpu 3:", Heading("race", Sign.NONE)),
-    ("race at unknown origin, with read to 0xffff of 4 bytes by task 12 on cpu 3:", Heading("race", Sign.NONE, pid=12)),
+    ("write to 0xffff888012345678 of 8 bytes by task 12 on cpu 3:", Heading("race", Sign.NONE, pid=12, cpu=3)),
+    ("read (marked) to 0xffff888012345678 of 8 bytes by interrupt on cpu 3:", Heading("race", Sign.NONE, cpu=3)),
+    (
+        "race at unknown origin, with read to 0xffff of 4 bytes by task 12 on cpu 3:",
+        Heading("race", Sign.NONE, pid=12, cpu=3),
+    ),
 )
 
 

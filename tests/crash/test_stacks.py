@@ -62,7 +62,7 @@ def test_kasan() -> None:
     )
     check_about(text, 1, pid=12, label="Allocated by task 12:")
     check_about(text, 2, pid=13, label="Freed by task 13:")
-    check_about(text, 5, pid=None, label="page last free pid 3")
+    check_about(text, 5, pid=3, label="page last free pid 3")
 
 
 def test_kmsan_chain() -> None:

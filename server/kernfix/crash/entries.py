@@ -55,7 +55,8 @@ _COMMON = re.compile(r"([ \t]*(?:\[<([0-9a-f]+)>\] *)?(\? )?)([A-Za-z_][A-Za-z0-
 """What nearly every frame looks like: the same without module and source line."""
 # 32-bit arm: [<80123456>] (func) from [<80123456>] (caller+0x1/0x2 [module] path/file.c:12), newer kernels without addresses
 _FROM = re.compile(
-    rf"{_ADDRESSES}\(?(?P<function>[A-Za-z_][^\s()]{{0,300}})\)? from (?:\[<?[0-9a-f]{{8,16}}>?\] )?\(?"
+    rf"{_ADDRESSES}\(?(?P<function>[A-Za-z_][^\s()]{{0,300}})(?: \[[\w-]{{1,60}}(?: [0-9a-f]{{16,64}})?\])?\)?"
+    r" from (?:\[<?[0-9a-f]{8,16}>?\] )?\(?"
     rf"(?P<caller>{_NAME})(?:{_OFFSET}{_MODULE}(?:\s+\(?{_SOURCE})?|\s+{_SOURCE.replace('P<', 'P<i')}{_INLINED})"
 )
 # func path/file.c:12 [inline], and the older [< inline >] func path/file.c:12
@@ -65,7 +66,7 @@ _INLINE = re.compile(
 # func (path/file.c:12), as scripts/decode_stacktrace.sh prints it; where it lists inlined callers, the last is func itself
 _DECODED = re.compile(
     rf"{_ADDRESSES}(?P<maybe>\? +)?(?P<function>[\w.$]{{1,300}}) \((?:[\w./+-]+:\d+ (?:\(discriminator \d+\) )?){{0,8}}{_SOURCE}"
-    r"(?: \(discriminator \d+\))?\)"
+    r"(?: \(discriminator \d+\))?\)(?: \[?(?P<module>[\w-]{1,60})\]?\s*$)?"
 )
 _FAULT = re.compile(
     r"\s*(?:"
@@ -146,7 +147,7 @@ def _fault_frame(line: Line) -> Frame | None:
 
 
 def _worded(line: Line, match: re.Match[str], *, inlined: bool = False, register: str | None = None) -> Frame:
-    """The forms that other programs, or other architectures, print."""
+    """The forms that other programs, or other architectures, print; s390 has a guess in parentheses."""
     values = match.groupdict()
     for name in ("file", "line", "column"):
         if values.get(f"i{name}"):
@@ -166,7 +167,7 @@ def _worded(line: Line, match: re.Match[str], *, inlined: bool = False, register
         line=int(number) if number else None,
         column=int(column) if column else None,
         inlined=inlined,
-        reliable=not values.get("maybe") and "(unreliable)" not in line.body,
+        reliable=not (values.get("maybe") or "(unreliable)" in line.body or line.body.startswith("([<")),
         module=values.get("module"),
         address=values["address"],
         build_id=values.get("build_id"),
@@ -190,17 +191,17 @@ _ROWS: tuple[tuple[str, tuple[tuple[str, StackKind, Sign], ...]], ...] = (
     (
         "located",
         (
-            (r"\bAllocated(?: by task (?P<pid>\d{1,10}))?(?: on cpu [^:]*)?:", "alloc", Sign.ALLOCATED),
-            (r"\ballocated by task (?P<pid>\d{1,10})\b", "alloc", Sign.OTHER),
-            (r"^page last allocated via|INFO: Allocated in", "alloc", Sign.NONE),
+            (r"\bAllocated(?: by task (?P<pid>\d{1,10}))?(?: on cpu (?P<cpu>\d{1,5})[^:]*)?:", "alloc", Sign.ALLOCATED),
+            (r"\ballocated by task (?P<pid>\d{1,10})\b(?: on cpu (?P<cpu>\d{1,5}))?", "alloc", Sign.OTHER),
+            (r"^page last allocated via(?:.{0,400}?, pid (?P<pid>\d{1,10}))?|INFO: Allocated in", "alloc", Sign.NONE),
         ),
     ),
     (
         "ree",
         (
-            (r"\bFreed(?: by task (?P<pid>\d{1,10}))?(?: on cpu [^:]*)?:", "free", Sign.FREED),
-            (r"\bfreed by task (?P<pid>\d{1,10})\b", "free", Sign.OTHER),
-            (r"^page last free|INFO: Freed in", "free", Sign.NONE),
+            (r"\bFreed(?: by task (?P<pid>\d{1,10}))?(?: on cpu (?P<cpu>\d{1,5})[^:]*)?:", "free", Sign.FREED),
+            (r"\bfreed by task (?P<pid>\d{1,10})\b(?: on cpu (?P<cpu>\d{1,5}))?", "free", Sign.OTHER),
+            (r"^page last free(?: pid (?P<pid>\d{1,10}))?|INFO: Freed in", "free", Sign.NONE),
         ),
     ),
     (
@@ -219,7 +220,17 @@ _ROWS: tuple[tuple[str, tuple[tuple[str, StackKind, Sign], ...]], ...] = (
     ("call_rcu()", ((r"ast call_rcu\(\)", "other", Sign.NONE),)),
     ("stack dump:", ((r"kthread stack dump:$", "other", Sign.NONE),)),
     ("-> #", ((r"^\s*-> #\d", "lock", Sign.NONE),)),
-    (" by ", ((r"^(?:read|write|race at)\b.*\bby (?:task (?P<pid>\d{1,10})|interrupt)", "race", Sign.NONE),)),
+    ("Breaking-Event", ((r"^Last Breaking-Event-Address:", "other", Sign.NONE),)),
+    (
+        " by ",
+        (
+            (
+                r"^(?:read|write|race at)\b.*\bby (?:task (?P<pid>\d{1,10})|interrupt)(?: on cpu (?P<cpu>\d{1,5}))?",
+                "race",
+                Sign.NONE,
+            ),
+        ),
+    ),
 )
 """A literal that is looked for first, since that is quick, and the patterns that hold it; what the stack tells; its sign."""
 
@@ -247,5 +258,5 @@ def _may_be_heading(body: str) -> bool:
     return (
         "race" in body or "located" in body or "ree" in body or " at" in body or "Local" in body or "origin:" in body
         or "badaddr:" in body or "work creation" in body or "call_rcu()" in body or "stack dump:" in body or "-> #" in body
-        or " by " in body
+        or " by " in body or "Breaking-Event" in body
     )  # fmt: skip

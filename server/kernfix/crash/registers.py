@@ -72,7 +72,7 @@ _LEADS: dict[str, _UserMode] = {
 
 
 def _pairs(bodies: list[str], number: int) -> _Pairs:
-    return _PAIR.findall(bodies[number])
+    return () if bodies[number].startswith("Stack") else _PAIR.findall(bodies[number])
 
 
 def _numbered(bodies: list[str], number: int) -> _Pairs:
@@ -109,7 +109,7 @@ _PAIR_KEYS = (
     # powerpc
     *_keys("NIP MSR CFA DAR DEA"),
     # loongarch
-    *_keys("", "a0 ", "a4 ", "t0 ", "t4 ", "t8 ", "s1 ", "s5 ", "  E", " CR", " PR", " EU", " EC", " ES", " BA"),
+    *_keys("", "a0 ", "a4 ", "t0 ", "t4 ", "t8 ", "s1 ", "s5 ", "  E", " CR", " PR", " EU", " EC", " ES", "EST", " BA"),
     # mips
     *_keys("Acx Sta Cau Bad", "Hi ", "Lo ", "ra "),
 )
@@ -122,6 +122,14 @@ _READERS: dict[str, _Reader] = {
 }
 
 
+def _of_crash(bodies: list[str]) -> list[str]:
+    """Without what the other processors were doing, where the crash is a task that waits: it is on none."""
+    if not _told(bodies[:1], " for more than "):
+        return bodies
+    end = next((number for number, line in enumerate(bodies) if "NMI backtrace for" in line), len(bodies))
+    return bodies[:end]
+
+
 def registers_of(bodies: list[str]) -> dict[str, str]:
     """The kernel's registers of the first dump, by name as printed, as hexadecimal numbers (``0x…``).
 
@@ -130,6 +138,7 @@ def registers_of(bodies: list[str]) -> dict[str, str]:
     """
     registers: dict[str, str] = {}
     user = False
+    bodies = _of_crash(bodies)
     for number in [number for number, line in enumerate(bodies) if line[:_KEY] in _READERS]:
         key = bodies[number][:_KEY]
         if key in _LEADS:
@@ -185,6 +194,7 @@ def code_of(bodies: list[str]) -> str | None:
     The marks are those of the architecture: ``<0f>``, ``(d4210000)``; on s390 ``#`` before the instruction that was running and ``>``
     before the next. The instructions of programs are left out.
     """
+    bodies = _of_crash(bodies)
     text = "\n".join(("", *bodies))
     for words, read in _CODE_READERS:
         at = text.find(f"\n{words}")

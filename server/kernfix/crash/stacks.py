@@ -10,7 +10,7 @@ from kernfix.crash.report import Part
 from kernfix.crash.rules import rx
 from kernfix.crash.titles import base_name
 
-_END = ("---[ end ", "=====", "Modules linked in", "Kernel panic", "The buggy address", "Memory state", "Mem-Info:")
+_ENDS = rx(r"---\[ end |=====|Modules linked in|Kernel panic|The buggy address|Memory state|Mem-Info:")
 _TASK = (
     rx(r"\bPID: (?P<pid>\d{1,9}) Comm: (?P<task>\S{1,32})"),
     rx(r"^task:(?P<task>\S{1,32}) .*\bpid: *(?P<pid>\d{1,9})\b"),
@@ -20,7 +20,7 @@ _FOREIGN_LIMIT = 9
 """Lines in a row that are no frames, after which a stack is over."""
 _HEADLESS_LEAST = 3
 """Frames right below the headline that make a trace; fewer only say where something was."""
-_NEUTRAL = rx(r"\s*(?:</?[\w#]+>|Code:|R?[A-Z0-9]{2,4}:|FS:|CS:|---|RIP:|[xr]\d+ ?:|sp :|$)")
+_NEUTRAL = rx(r"\s*(?:</?[\w#]+>|Code:|R?[A-Z0-9]{2,4}:|FS:|CS:|RIP:|[xr]\d+ ?:|sp :|$)")
 _LABEL_LIMIT = 200
 
 
@@ -104,8 +104,11 @@ class _Reader:
 
     def frame(self, frame: Frame) -> None:
         """Take an entry of a trace."""
-        if self._current:
-            self._current.frames.append(frame)
+        current = self._current
+        if current:
+            if self._headless and not current.frames:
+                current.lead, self._fault = self._fault, []
+            current.frames.append(frame)
             self._foreign = 0
 
     def landmark(self, entry: Frame | Heading, body: str) -> None:
@@ -129,7 +132,7 @@ class _Reader:
             self._trace, self._cpu, self._fault = "cpu", heading.cpu, []
             self._current = _Open("cpu", cpu=heading.cpu, label=label)
         elif heading.kind != "crash":
-            self._current = _Open(heading.kind, None, heading.pid, label=label)
+            self._current = _Open(heading.kind, None, heading.pid, heading.cpu, label=label)
         else:
             self._current = _Open(self._trace, *self._task, cpu=self._cpu, label=label, lead=self._fault)
             self._fault = []
@@ -181,13 +184,15 @@ class _Reader:
             self._task_named(body)
         if self._current and self._current.frames and not _NEUTRAL.match(body):
             self._foreign += 1
-            if self._foreign > _FOREIGN_LIMIT or any(end in body for end in _END):
+            if self._foreign > _FOREIGN_LIMIT or _ENDS.search(body):
                 self._close()
 
 
 _DETAIL = rx(
     r"[ >]*[0-9a-f]{8,16}: |=====|.*---\[ end |Kernel panic|Rebooting in|Kernel Offset|Code: |R\w\w: |R\d+: |CR2: "
     r"|</?\w+>|page dumped|raw: |Dumping|The buggy|Memory state| *\*\*\* DEADLOCK"
+    r"|Bytes? \d+(?:-\d+)? of \d+ |Memory access of size|Data copied to user|value changed: |Reported by Kernel Concurrency"
+    r"|CPU: \d+ |Hardware name: "
 )
 
 
