@@ -43,8 +43,9 @@ def named(report: Report) -> Named:
         end = text.find("\n", at)
         at = text.find(family.keyword, end) if end >= 0 else -1
     line = words.bodies[0]
-    title = normalised(line[max(line.find(family.keyword), 0) :])
-    return Named(title, (), None, corruption.HALF_MATCHED if half else None, words)
+    title = line[max(line.find(family.keyword), 0) :]
+    corrupted = corruption.torn_title(title) or (corruption.HALF_MATCHED if half else None)
+    return Named(normalised(title), (), None, corrupted, words)
 
 
 def _of_kind(kind: Kind, match: re.Match[str], words: Words, far: Words, line: int) -> Named | None:
@@ -55,9 +56,10 @@ def _of_kind(kind: Kind, match: re.Match[str], words: Words, far: Words, line: i
     groups = [*match.groups(""), *(body.groups("") if body else ())]
     function = blamed_function(kind, words, line) if kind.names_function else None
     names = plain_names(function) if function else (corruption.NO_FUNCTION,)
-    titles = [normalised(form.format(*groups, F=name)) for name in names for form in (kind.title, *kind.alts)]
-    alts = tuple(sorted(set(titles) - {titles[0]}))
-    return Named(titles[0], alts, function, _wholeness(kind, function, far), words, kind)
+    raw = [form.format(*groups, F=name) for name in names for form in (kind.title, *kind.alts)]
+    title, *others = map(normalised, raw)
+    corrupted = corruption.torn_title(raw[0]) or _wholeness(kind, function, far)
+    return Named(title, tuple(sorted({*others} - {title})), function, corrupted, words, kind)
 
 
 def _wholeness(kind: Kind, function: str | None, far: Words) -> str | None:

@@ -116,7 +116,7 @@ def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
         function=name.function or _mentioned(name.title, stacks),
         guilty_file=guilty_file(report.reliable(), name.kind.file_after if name.kind else None),
         site=site_of(headline),
-        corrupted=corruption.torn_title(name.title) or name.corrupted,
+        corrupted=name.corrupted,
         suppressed=whole.suppressed,
         panicked=whole.last_panic >= first.number,
         executor=executor_of(text),

@@ -17,7 +17,7 @@ from kernfix.crash.stretch import Stretch
 
 REPORT_LIMIT = 3000
 """Lines of one context that a report may have."""
-MOST_INSIDE = 32
+MOST_INSIDE = 12
 """Later headlines of the same context that the analysis of a report looks past, at most."""
 MOST_BEHIND = 3
 """Later headlines of the same context that the report of a mere consequence holds, at most."""
@@ -32,7 +32,7 @@ _TRAP = rx(
 _CUT_HERE = 4
 """Lines within which a WARN() or BUG() follows a message about the same thing."""
 _ASSERTION = rx(r"WARNING: .* at |kernel BUG at")
-_SLAB_DETAIL = rx(r"INFO: (?:Freed|Allocated|Slab|Object) ")
+_SLAB_DETAIL = rx(r"INFO: (?:Freed|Allocated|Slab|Object|0x[0-9a-f]+-0x[0-9a-f]+) ")
 _PANIC_OF_CRASH = rx(
     r"Kernel panic - not syncing: (?:.*panic_on_warn set|Fatal (?:hardware |machine )?exception|.*hung_task: blocked tasks"
     r"|softlockup: hung tasks|RCU Stall|.*UBSAN|.*KASAN|kasan|Oops|Attempted to kill|Hard LOCKUP|.*: panic_on)"
@@ -228,6 +228,7 @@ def _roots(headlines: list[Headline], places: list[tuple[Context, int]]) -> tupl
         last = number
         if previous is not None and headline.family.keyword.startswith(_PASSING):
             ends[number] = next(iter(context.after(at)), len(context.lines))
+            seen[key] = at, traced
             continue
         if previous is not None:
             ends.setdefault(previous, at)
@@ -262,7 +263,7 @@ def _is_consequence(lines: list[Line], at: int, headline: Headline, previous: He
         and _ASSERTION.search(body)
     ):
         return not traced
-    return previous.family.keyword == "BUG:" and _SLAB_DETAIL.search(body) is not None
+    return previous.family.keyword in ("BUG:", "BUG kmalloc-") and _SLAB_DETAIL.search(body) is not None
 
 
 class _Processors:

@@ -33,6 +33,10 @@ _BY_HINT = tuple(
 """For each hint, which of the families have a keyword with it."""
 
 
+_PREFIX_LIMIT = 200
+"""Characters that may stand in front of the kernel's words."""
+
+
 class Headline(NamedTuple):
     """A line that starts a crash: its 0-based number, and the family that claims it."""
 
@@ -68,4 +72,4 @@ def _starts(family: Family, line: str) -> bool:
 
 def _is_cut_copy(text: str, end: int) -> bool:
     """Whether the console was flushed in the middle of the line that ends here: the whole line follows."""
-    return text.startswith(REPLAY, end + 1) or REPLAY in text[end + 1 : end + 80].partition("\n")[0]
+    return REPLAY in text[end + 1 : end + 1 + _PREFIX_LIMIT + len(REPLAY)].partition("\n")[0]

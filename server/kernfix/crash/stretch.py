@@ -89,7 +89,7 @@ class Cutter:
 
     def _cut(self, lines: list[str], found: list[Headline]) -> Iterator[Stretch]:
         for headline in found:
-            if self._open and (headline.line > self._last + WINDOW or len(self._open.lines) > STRETCH_LIMIT):
+            if self._open and (headline.line > self._last + WINDOW or headline.line - self._open.first > STRETCH_LIMIT):
                 yield self._close(lines, headline.line)
             if self._open is None:
                 self._start(lines, headline.line)
