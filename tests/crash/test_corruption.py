@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kernfix.crash import parse
-from kernfix.crash.corruption import torn_stack, torn_title
+from kernfix.crash.corruption import TIMESTAMP, torn_stack, torn_title
 from kernfix.crash.report import reports
 from kernfix.crash.stretch import Cutter
 
@@ -154,3 +154,8 @@ def test_mixed_lines_are_said(lead: str, said: bool) -> None:
     lines = [*f"{KASAN}{TRACE}".splitlines(), "eth7: [    1.500000] link is up"]
     (crash,) = parse("".join(f"{lead}{line}\n" for line in lines)).crashes
     assert any("mixed" in problem for problem in crash.problems) is said
+
+
+def test_a_time_stamp_in_the_title_is_seen_before_numbers_are_taken_out() -> None:
+    (crash,) = parse("BUG: frob [   41.500000] nob\n").crashes
+    assert crash.corrupted == TIMESTAMP

@@ -285,3 +285,15 @@ def test_a_headline_made_several_by_a_symbolizer() -> None:
         "Read of size 8 at addr ffff888000000000 by task frob/1\n" + TRACE
     )
     check_roots(text, None, 0)
+
+
+def test_the_details_of_a_slab_report_are_no_crashes_of_their_own() -> None:
+    lines = (
+        "BUG kmalloc-64 (Not tainted): Redzone overwritten",
+        "INFO: 0xffff888000000000-0xffff888000000003. First byte 0xbb instead of 0xcc",
+        "INFO: Allocated in frob+0x1/0x2 age=1 cpu=0 pid=1",
+        "INFO: Slab 0xffffea0000000000 objects=21 used=2",
+        "INFO: Object 0xffff888000000000 @offset=0 fp=0x0000000000000000",
+    )
+    crashes = parse("".join(f"[    1.000000] {line}\n" for line in lines)).crashes
+    assert [crash.consequence_of for crash in crashes] == [None, 0, 0, 0, 0]

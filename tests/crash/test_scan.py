@@ -238,3 +238,9 @@ def test_what_is_not_read_of_a_line_starts_nothing() -> None:
 @pytest.mark.parametrize("text", ["", "\n", "all is well", "BUG", "a bug: b", "Kernel\npanic"])
 def test_nothing(text: str) -> None:
     check(text)
+
+
+def test_a_cut_copy_is_known_behind_a_long_prefix() -> None:
+    prefix = "Mar  3 10:02:11 lab kernel: [    1.234567][  T330] "
+    log = f"{prefix}BUG: fr\n{prefix}** replaying previous printk message **\n{prefix}BUG: frob\n"
+    assert [headline.line for headline in headlines(log)] == [2]

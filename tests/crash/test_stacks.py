@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kernfix.crash import parse
 from kernfix.crash.model import Stack
 from kernfix.crash.report import Part, reports
 from kernfix.crash.stacks import end_of, stacks_of
@@ -316,3 +317,8 @@ def test_end_of_report(below: str, line: int) -> None:
 def test_end_of_a_report_without_stacks() -> None:
     part = part_of("noise\nBUG: a\nnoise\n")
     assert end_of(part, ()) == 1
+
+
+def test_the_end_of_a_trace_ends_the_stack() -> None:
+    (crash,) = parse("BUG: a\nCall Trace:\n f+0x1/0x2\n---[ end trace 0 ]---\n g+0x1/0x2\n").crashes
+    assert [[frame.function for frame in stack.frames] for stack in crash.stacks] == [["f"]]

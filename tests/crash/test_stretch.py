@@ -233,3 +233,13 @@ def test_a_log_in_blocks_is_the_same_log(log: Path, size: int) -> None:
 def test_a_character_in_two_blocks() -> None:
     data = "α\nBUG: α\nα".encode()
     assert parse_stream([data[:1], data[1:9], data[9:]]) == parse(data.decode())
+
+
+@settings(deadline=None, max_examples=200)
+@given(TEXT, st.lists(st.integers(0, 5000), max_size=12), st.integers(1, 9), st.integers(1, 9))
+def test_neither_do_long_ones(text: str, cuts: list[int], window: int, limit: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stretch, "LEAD", 2)
+        patch.setattr(stretch, "WINDOW", window)
+        patch.setattr(stretch, "STRETCH_LIMIT", limit)
+        assert cut(whole_lines(blocks_of(text, cuts), "\n", REPLAY)) == (cut([text]) if text else [])

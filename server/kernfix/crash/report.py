@@ -32,7 +32,7 @@ _TRAP = rx(
 _CUT_HERE = 4
 """Lines within which a WARN() or BUG() follows a message about the same thing."""
 _ASSERTION = rx(r"WARNING: .* at |kernel BUG at")
-_SLAB_DETAIL = rx(r"INFO: (?:Freed|Allocated|Slab|Object|0x[0-9a-f]+-0x[0-9a-f]+) ")
+_SLAB_DETAIL = rx(r"INFO: (?:Freed|Allocated|Slab|Object|0x[0-9a-f]+-0x[0-9a-f]+)[ .]")
 _PANIC_OF_CRASH = rx(
     r"Kernel panic - not syncing: (?:.*panic_on_warn set|Fatal (?:hardware |machine )?exception|.*hung_task: blocked tasks"
     r"|softlockup: hung tasks|RCU Stall|.*UBSAN|.*KASAN|kasan|Oops|Attempted to kill|Hard LOCKUP|.*: panic_on)"

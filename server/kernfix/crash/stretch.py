@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import AnyStr
 
 from kernfix.crash.lines import is_common, without_colours
@@ -31,7 +31,7 @@ class Stretch:
     start_byte: int
     lines: list[str]
     headlines: list[Headline]
-    common: bool = True
+    common: bool = field(default=True, compare=False)
 
     @property
     def end(self) -> int:
