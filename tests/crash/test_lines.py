@@ -27,6 +27,47 @@ from kernfix.crash.lines import CONSOLE, LINE_LIMIT, PLAIN, read_line
         ("[Mon Mar  3 10:02:11 2025] BUG: x", "BUG: x", CONSOLE),
         ("\x00\x00[    1.234567] BUG: x\r\r", "BUG: x", CONSOLE),
         ("\x1b[32m[    1.234567] \x1b[0mBUG: \x1b[31mx\x1b[0m", "BUG: x", CONSOLE),
+        # levels: dmesg --raw, dmesg -x, serial consoles, pstore
+        ("<4>[    1.234567] BUG: x", "BUG: x", CONSOLE),
+        ("<4>[    1.234567][   T12] BUG: x", "BUG: x", "T12"),
+        ("kern  :warn  : [    1.234567] BUG: x", "BUG: x", CONSOLE),
+        ("user  :notice: [    1.234567] BUG: x", "BUG: x", CONSOLE),
+        # times: dmesg -T, -d, --time-format=iso, and hours of uptime
+        ("[Mon Mar 13 10:02:11 2025]  frob+0x1/0x2", " frob+0x1/0x2", CONSOLE),
+        ("[    1.234567 <    0.000211>] BUG: x", "BUG: x", CONSOLE),
+        ("2025-03-03T10:02:11,123456+01:00 BUG: x", "BUG: x", CONSOLE),
+        ("[123456.789012] BUG: x", "BUG: x", CONSOLE),
+        # journalctl -k -o short, short-iso, short-monotonic; kern.log
+        ("Mar 03 10:02:11 lab kernel:  frob+0x1/0x2", " frob+0x1/0x2", CONSOLE),
+        ("2025-03-03T10:02:11+0100 lab kernel: BUG: x", "BUG: x", CONSOLE),
+        ("[    1.234567] lab kernel: BUG: x", "BUG: x", CONSOLE),
+        ("Mar  3 10:02:11 lab.example.org kernel: [    1.234567] BUG: x", "BUG: x", CONSOLE),
+        ("Mar  3 10:02:11 lab kernel: [    1.234567] [   T12] BUG: x", "BUG: x", "T12"),
+        # /dev/kmsg, extended netconsole
+        ("4,1234,5678901,-;BUG: x", "BUG: x", CONSOLE),
+        ("4,1234,5678901,c; frob+0x1/0x2", " frob+0x1/0x2", CONSOLE),
+        ("4,1234,5678901,-,caller=T123;BUG: x", "BUG: x", "T123"),
+        ("4,1234,5678901,-,caller=C1,ncfrag=0/33;BUG: x", "BUG: x", "C1"),
+        ("6.12.9,4,1234,5678901,-;BUG: x", "BUG: x", CONSOLE),
+        # what terminal programs and test harnesses put in front
+        ("[2025-03-03 10:02:11.123] [    1.234567] BUG: x", "BUG: x", CONSOLE),
+        ("[10:02:11.123] [    1.234567] BUG: x", "BUG: x", CONSOLE),
+        ("2025-03-03T10:02:11.120034 [    1.234567] BUG: x", "BUG: x", CONSOLE),
+        ("2025-03-03T10:02:11.1200344Z [    1.234567][    C3] BUG: x", "BUG: x", "C3"),
+        # mail
+        ("> [    1.234567][   T12] BUG: x", "BUG: x", "T12"),
+        (">> > [    1.234567] BUG: x", "BUG: x", CONSOLE),
+        ("> BUG: x", "BUG: x", PLAIN),
+        # serial lines
+        ("[    1.234567] BUG: x\r", "BUG: x", CONSOLE),
+        ("\r[    1.234567] BUG: x", "BUG: x", CONSOLE),
+        ("** 3 printk messages dropped **", "", PLAIN),
+        # nearly a prefix
+        ("[    1.234567] [ X12] BUG: x", "[ X12] BUG: x", CONSOLE),
+        ("Mar  3 10:02:11 lab sshd[12]: BUG: x", "Mar  3 10:02:11 lab sshd[12]: BUG: x", PLAIN),
+        ("4,1234,-;BUG: x", "4,1234,-;BUG: x", PLAIN),
+        ("====1740992531.123456-D", "====1740992531.123456-D", PLAIN),
+        ("Oops#1 Part1", "Oops#1 Part1", PLAIN),
         ("[not a time] x", "[not a time] x", PLAIN),
         ("", "", PLAIN),
     ],

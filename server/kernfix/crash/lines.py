@@ -113,7 +113,7 @@ def _read_prefix(text: str) -> tuple[int, str]:
     if match is None or not match["time"]:
         match = _PREFIX.match(text)
     assert match is not None, "every part of the prefix is optional"
-    timed = match["time"] or match["record"] or match["syslog"]
+    timed = match["time"] or match["stamp"] or match["record"] or match["syslog"]
     return match.end(), match["caller"] or match["recorded"] or (CONSOLE if timed else PLAIN)
 
 
