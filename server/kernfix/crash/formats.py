@@ -11,26 +11,35 @@ from kernfix.crash.rules import CALL_TRACE, DEFAULT_LOOK, FAULT, FUNC, TRACE, Fa
 
 _TRACE_ONLY: tuple[Look, ...] = ((CALL_TRACE, TRACE),)
 _FAULT_ONLY: tuple[Look, ...] = ((FAULT,),)
-_WARNING_LOOK: tuple[Look, ...] = ((FAULT, TRACE), (CALL_TRACE, TRACE))
+_WARNING_LOOK: tuple[Look, ...] = (
+    (FAULT, TRACE),
+    (rx(r"^--- interrupt: \w+ at " + FUNC), TRACE),
+    (CALL_TRACE, TRACE),
+)
+"""The second is how powerpc shows where the trap of a WARN() was taken."""
 _INTERRUPT = rx(r"apic_timer_interrupt\+0x|el1h_64_irq\+0x|el1_irq\+0x|Exception stack|__irq_svc\+0x")
 _STALL_LOOK: tuple[Look, ...] = ((_INTERRUPT, FAULT, TRACE), (_INTERRUPT, TRACE))
-_LOCKUP_LOOK: tuple[Look, ...] = (*_STALL_LOOK, (FAULT, CALL_TRACE, TRACE), (CALL_TRACE, TRACE))
 _AT = rx(r"\bat: (?:\[<?[0-9a-f]+>?\]\s*)?" + FUNC)
 _SRC = r"[^\s:]{1,200}\.(?:[chS]|rs):\d+"
-_BEFORE_SITE = r"(?:CPU: \S{1,20} PID: \S{1,20} at |\[[^\n]{0,200}\] )?"
+_BEFORE_SITE = r"(?:(?:CPU: \S{1,20} PID: \S{1,20} )?at |\[[^\n]{0,200}\] )?"
 """What a WARN() prints before its place: where it ran, or (since 6.18) the condition that did not hold."""
 _LEAK_SKIP = (
     r"kmemleak",
     r"alloc",
     r"kmem",
     r"slab",
-    r"kstrdup",
+    r"create_object",
+    r"idr_get",
+    r"list_lru_init",
+    r"pcpu_create",
+    r"strn?dup",
     r"memdup",
-    r"^create_object$",
-    r"^idr_",
-    r"^radix_tree",
 )
-_RWLOCK = r"(?:spinlock|rwlock)"
+"""What allocates for others: it is the caller that has leaked."""
+_ODEBUG_SKIP = (r"debug_", r"rcu", r"timer_", r"work_", r"percpu_", r"vunmap", r"__free_", r"obj_")
+"""What arms, cancels or frees the object that is still in use."""
+_HELD_LOCK_SKIP = (r"lock_class", r"lock_sock", r"release_sock", r"^hlock")
+"""What takes the lock for others."""
 
 _BAD_ACCESS = ("bad-access in {F}",)
 _SIZE = rx(r"(Read|Write) (?:of size \d+ )?(?:at|by) ")
@@ -162,13 +171,13 @@ _BUG = (
         alts=_BAD_ACCESS,
     ),
     Kind(
-        headline=rx(r"BUG: (?:(?:unable to handle )?kernel NULL pointer dereference|Kernel NULL pointer dereference)"),
+        headline=rx(r"BUG: .*NULL pointer dereference"),
         title="BUG: unable to handle kernel NULL pointer dereference in {F}",
         alts=_BAD_ACCESS,
     ),
     Kind(headline=rx(r"BUG: unable to handle kernel"), title="BUG: unable to handle kernel", broken=True),
     Kind(
-        headline=rx(rf"BUG: ({_RWLOCK} .*?) on CPU"),
+        headline=rx(r"BUG: ((?:spin|rw)lock [a-zA-Z -]*[a-zA-Z])(?: on CPU#|,|\s*$)"),
         title="BUG: {0} in {F}",
         looks=_TRACE_ONLY,
         skip=(r"spin_", r"_lock"),
@@ -177,7 +186,6 @@ _BUG = (
         headline=rx(r"BUG: soft lockup"),
         title="BUG: soft lockup in {F}",
         alts=("stall in {F}",),
-        looks=_LOCKUP_LOOK,
         pick=above_anchor,
     ),
     Kind(
@@ -212,9 +220,9 @@ _BUG = (
     Kind(headline=rx(r"BUG: Bad page map"), title="BUG: Bad page map"),
     Kind(headline=rx(r"BUG: workqueue lockup"), title="BUG: workqueue lockup", needs_stack=False),
     Kind(
-        headline=rx(r"BUG: Dentry .*still in use \([1-9]\d*\) \[(unmount) of (\w+ \w+)\]"),
-        title="BUG: Dentry still in use in {0}",
-        alts=("BUG: Dentry still in use [unmount of {1}]",),
+        headline=rx(r"BUG: Dentry .*still in use \(-?\d+\) \[unmount of ([^\]\n]+)\]"),
+        title="BUG: Dentry still in use in unmount",
+        alts=("BUG: Dentry still in use [unmount of {0}]",),
     ),
     Kind(
         headline=rx(r"BUG: Bad page (?:state|cache)"),
@@ -227,7 +235,7 @@ _BUG = (
             r"post_alloc_hook",
             r"bad_page",
             r"free_pages?",
-            r"^_*page_pool_",
+            r"page_pool_",
         ),
     ),
     Kind(
@@ -262,7 +270,12 @@ _BUG = (
         looks=((FAULT, CALL_TRACE, TRACE), (CALL_TRACE, TRACE)),
         pick=above_anchor,
     ),
-    Kind(headline=rx(r"BUG: Invalid wait context"), title="WARNING: locking bug in {F}", looks=_TRACE_ONLY),
+    Kind(
+        headline=rx(r"BUG: Invalid wait context"),
+        title="WARNING: locking bug in {F}",
+        looks=_TRACE_ONLY,
+        skip=_HELD_LOCK_SKIP,
+    ),
     Kind(headline=rx(r"BUG:\s*$"), title="BUG: corrupted", broken=True),
 )
 
@@ -270,7 +283,7 @@ _WARNING = (
     _warning(
         r"lib/debugobjects\.c:",
         "WARNING: ODEBUG bug in {F}",
-        skip=(r"debug_", r"rcu", r"timer_", r"work_", r"hrtimer", r"obj_"),
+        skip=_ODEBUG_SKIP,
     ),
     _warning(r"mm/usercopy\.c:", "WARNING: bad usercopy in {F}", skip=(r"usercopy",)),
     _warning(r"lib/kobject\.c:", "WARNING: kobject bug in {F}", skip=(r"kobject_",)),
@@ -279,13 +292,17 @@ _WARNING = (
     _warning(
         r"kernel/locking/lockdep\.c:\d+ .*lock_",
         "WARNING: locking bug in {F}",
-        skip=(r"lock_class", r"^lock_sock", r"^hlock"),
+        skip=_HELD_LOCK_SKIP,
     ),
-    _warning(r"mm/\S+\.c:\d+ (?:at )?_*k[vz]?v?malloc", "WARNING: kmalloc bug in {F}"),
+    _warning(r"mm/\S+\.c:\d+ (?:at )?k[vz]?malloc", "WARNING: kmalloc bug in {F}"),
     _warning(r"mm/vmalloc\.c:\d+ (?:at )?__vmalloc_node", "WARNING: zero-size vmalloc in {F}"),
-    _warning(r"\S+:\d+ (?:at )?usb_submit_urb", "WARNING in {F}/usb_submit_urb", skip=(r"usb_",)),
+    _warning(r"\S+:\d+ (?:at )?usb_submit_urb", "WARNING in {F}/usb_submit_urb"),
     Kind(headline=rx(rf"WARNING: {_BEFORE_SITE}{_SRC}"), title="WARNING in {F}", looks=_WARNING_LOOK),
-    Kind(headline=rx(r"WARNING: .* at 0x[0-9a-f]+, CPU#\d+"), title="WARNING in {F}", looks=_WARNING_LOOK),
+    Kind(  # without CONFIG_DEBUG_BUGVERBOSE there is no place
+        headline=rx(rf"WARNING: {_BEFORE_SITE}(?:{FUNC}|0x[0-9a-f]+, CPU#\d)"),
+        title="WARNING in {F}",
+        looks=_WARNING_LOOK,
+    ),
     *_lockdep("WARNING"),
     Kind(
         headline=rx(r"WARNING: .*still has locks held!"),
@@ -400,7 +417,7 @@ _PANIC = (
         headline=rx(r"Kernel panic - not syncing: kernel stack overflow"),
         title="kernel stack overflow in {F}",
         alts=("stack-overflow in {F}",),
-        looks=_LOCKUP_LOOK,
+        looks=DEFAULT_LOOK,
         pick=above_anchor,
     ),
     Kind(
@@ -408,7 +425,7 @@ _PANIC = (
         title="kernel panic: Attempted to kill init!",
     ),
     Kind(
-        headline=rx(r"Kernel panic - not syncing: (Couldn't open N_TTY ldisc) for .*--- error"),
+        headline=rx(r"Kernel panic - not syncing: (Couldn't open N_TTY ldisc)"),
         title="kernel panic: {0}",
     ),
     Kind(
@@ -498,7 +515,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("divide error:", _trap(r"divide error:", "divide error")),
     Family("divide_error:", _trap(r"divide_error:", "divide error")),
     Family("invalid opcode:", _trap(r"invalid opcode:", "invalid opcode")),
-    Family("int3:", _trap(r"int3:", "int3", looks=((FAULT, CALL_TRACE, TRACE),))),
+    Family("int3:", _trap(r"int3:", "int3", looks=DEFAULT_LOOK)),
     Family("UBSAN:", _UBSAN),
     Family(
         "Booting the kernel.",

@@ -1,4 +1,8 @@
-"""Functions that are in a stack because of how the kernel works or reports, not because of the bug."""
+"""Functions that are in a stack because of how the kernel works or reports, not because of the bug.
+
+A name is told by a part of it wherever the functions of a class are many (``kmalloc``: ``__kmalloc_node_track_caller``,
+``sock_kmalloc``), and by all of it (``^…$``) where the same letters also stand in names that are to blame.
+"""
 
 from __future__ import annotations
 
@@ -7,77 +11,90 @@ from functools import cache
 
 _BY_SUBJECT = {
     "sanitizer run-times": r"""
-        kasan (?:^|_)h?w?asan_ kmsan ^_*msan_ kcsan_setup_watchpoint sanitizer_cov ^_*tsan_ check_memory_region
-        check_(?:heap_)?object read_word_at_a_time (?:mem|str)_?dup_user kfence
+        kasan hwasan ^_*asan_ kmsan ^_*msan_ kcsan_setup_watchpoint ^_*tsan_ ^__sanitizer check_memory_region
+        check_(?:heap_)?object read_word_at_a_time ^kfence_(?:report|handle)
     """,
-    "report printing, traps, stack walkers": r"""
-        panic warn_slowpath ^_*warn$ ^warn_bogus report_bug fixup_bug invalid_op handle_bug bug_handler brk_handler
-        print_address_description print_report panic_on_warn end_report dump_stack show_(?:stack|regs) dump_backtrace
-        backtrace ^unwind_ walk_stack _thunk taint stack_trace do_trap _trap$ do_error ^(?:asm_)?exc_ call_break_hook
-        ^die$ ^oops_ crash_kexec debug_exception
-        do_(?:translation|mem|sp_pc|alignment|undef\w*)_?(?:fault|abort|instr) ^_*do_kernel_fault ^do_bad_area
-        ^do_tag_ ^el[01][ht]?(?:_\d\d)?_(?:sync|irq|fiq|error|abort|[id]a|dbg|undef|bti|fpac|mops|pc|sp)
-        stack_trace_save save_stack print_lock print_usage show_usage print_circular print_deadlock
-        print_irq_inversion print_unlock print_bad get_stack_info
+    "report printing": r"""
+        panic warn_slowpath ^_*warn$ ^warn_bogus report_bug ^print_(?:report|address_description|hex_dump)
+        ^end_report$ dump_stack show_(?:stack|regs) backtrace walk_stack ^unwind_frame$ stack_trace save_stack _taint(?:ed)?$
+        ^print_(?:lock|usage|circular|deadlock|irq|bad_irq|unlock|freed_lock|held_locks) show_usage
+        ^die$ ^oops_(?:begin|end|enter|exit)$ crash_kexec
+    """,
+    "traps, all architectures": r"""
+        fixup_bug handle_bug invalid_op ^asm_exc_ do_trap _trap$ do_error _thunk
+    """,
+    "traps, arm and arm64": r"""
+        debug_exception ^_*do_kernel_fault$ ^do_translation_fault$ ^do_bad_area$ ^do_mem_abort$
+        ^do_sp_pc_abort$ ^do_alignment_fault$ ^do_tag_ ^do_(?:Data|Prefetch)Abort$ ^do_undef ^__(?:dabt|pabt|und)_svc$
+        ^el[01][ht]?(?:_(?:32|64))?_(?:sync|irq|fiq|error|abort|[id]a|dbg|undef|inv|bti|fpac|mops|gcs|brk64|pc|sp)(?:_handler)?$
+    """,
+    "traps, others": r"""
+        program_check ^_*bad_page_fault$ ^data_access_common ^handle_exception$ ^die_kernel_fault$ ^do_bp$ ^handle_bp
+        ^_*do_pgm_check$ ^pgm_check_handler$ ^illegal_op$ ^monitor_event_exception$
     """,
     "allocators": r"""
-        kmalloc|kcalloc|kzalloc|vmalloc|vzalloc|kvzalloc|kmalloc_array warn_alloc kmemdup krealloc kmem_cache slab_
-        slub slob alloc_(?:\w+_)?pages?(?:_|$) folio_alloc free_pages alloc_slab allocate_slab new_slab qlink_free
-        ^_*cache_free cache_grow mempool_alloc ^_*alloc_percpu pcpu_alloc pagecache_get_page find_or_create_page
-        filemap_(?:get_folio|alloc) grab_cache_page find_get_page ^do_read_cache_(?:page|folio)
-        ^_*k[vz]*free(?:_rcu|_sensitive|_bulk)?$ ^_*vfree ^_*vunmap ^_*kvfree kfree_skb ^_*skb_free_head
+        [kv][vz]?[mzc]alloc ^warn_alloc krealloc kmem_cache slab_ ^_*allocate_slab$ ^new_slab$ ^cache_grow
+        alloc_(?:frozen_|bulk_)?page ^_*get_(?:free_page|zeroed_page) folio_alloc mempool_alloc
+        pagecache_get_page ^find_or_create_page$ filemap_(?:get_folio|alloc_folio) grab_cache_page ^find_get_page
+        read_cache_page ^do_read_cache_(?:page|folio)
+        ^_*k[vz]*free(?:_sensitive|_bulk|_const)?$ ^_*vfree kfree_skb
     """,
     "locks": r"""
-        lockdep ^_*lock_(?:acquire|acquired|release|is_held|chain|commit)
-        ^_*(?:do)?(?:_?raw_)*(?:spin|read|write)_(?:try)?(?:un)?lock queued_spin queued_(?:read|write)_lock
-        native_queued pv_queued mutex_(?:un|try)?lock ^_*mutex_ rt_mutex rt_spin rwsem
-        ^_*(?:down|up)(?:_read|_write|_interruptible|_killable|_timeout|_trylock)?(?:_\w+)?$ osq_(?:un)?lock
-        owner_on_cpu mark_lock lock_class$ local_bh_(?:en|dis)able reacquire_held_locks validate_chain
-        check_(?:prev|irq|noncircular|wait_context) percpu_(?:down|up)_ ^rcu_(?:read_)?(?:un)?lock ^seqcount_
-        ^_*seqprop_ ww_mutex
+        lockdep ^_*lock_(?:acquire|acquired|release|is_held) lock_class$ ^mark_(?:lock|usage|held_locks)
+        reacquire_held_locks validate_chain ^check_(?:prev|irq_usage|noncircular|wait_context|deadlock)
+        ^_*(?:do_|arch_)?(?:_*raw_)*(?:spin|read|write)_(?:try)?(?:un)?lock (?:queued|ticket)_(?:spin|read|write)_(?:try)?(?:un)?lock
+        mutex_(?:un|try)?lock ^_*mutex_ ww_mutex rt_mutex rt_spin ^_*rt_(?:read|write)_ rwsem
+        ^_*(?:percpu_)?(?:down|up)(?:_(?:read|write|interruptible|killable|timeout|trylock|common)\w*)?$
+        osq_(?:un)?lock owner_on_cpu local_bh_(?:en|dis)able ^_*seqprop_
     """,
     "atomics, bits, reference counts": r"""
-        ^(?:raw_|arch_|arch_raw_)?atomic ^_*(?:test_and_)?(?:set|clear|change|test)_bit ^_?find_(?:next|first)_bit$
-        instrument_ refcount_ ^kref_ ref_tracker
+        ^(?:raw_|arch_|arch_raw_)?_*atomic(?:64|_long)?_(?:read|set|inc|dec|add|sub|and|or|xor|andnot|fetch|xchg|cmpxchg|try)
+        ^_atomic_dec_and ^_*(?:arch_)?(?:test_and_)?(?:set|clear|change|test)_bit(?:_|$) ^instrument_ refcount_ kref_ ref_tracker
     """,
     "memory, strings, formatting": r"""
-        ^_*(?:rep_)?mem(?:cpy|set|move|cmp|chr|scan|chr_inv|zero) ^_*bcmp$
-        ^_*str(?:n?len|n?cpy|n?cmp|l?cpy|scpy|n?cat|n?chr|r?chr|s?tr|n?str|pbrk|sep|n?casecmp|nul) ^_*v?s?c?n?printf
-        printf ^va_format$ hex_dump hex_string ^(?:pointer|string|string_nocheck|number|ip6?_\w*string|uuid_string)$
-        crc(?:\d|_|t) ^_*checksum csum_partial
+        ^_*(?:rep_)?mem(?:cpy|set|move|cmp|chr|scan|zero) ^_*bcmp$
+        ^_*(?:sized_)?str(?:n?len|[nls]?cpy|scpy|n?cmp|n?casecmp|[nl]?cat|n?r?chr|chrnul|n?str|pbrk|sep|c?spn|im|replace)
+        printf ^va_format$ hex_dump hex_string
+        ^(?:widen_)?string(?:_nocheck)?$ ^(?:\w+_)?pointer$ ^(?:special_hex_)?number$ ^format_decode$ ^ptr_to_id$
+        ^(?:symbol|mac_address|ip[46]?|ip[46]?_(?:addr|compressed|addr_string)|uuid|escaped|resource|bitmap|bitmap_list|fourcc|error)_string(?:_sa)?$
+        ^(?:file_dentry|dentry|bdev|device_node|fwnode)_(?:name|string)$
+        crc(?:\d|_|t)
     """,
     "user copies": r"""
-        copy_(?:to|from|in)_(?:user|iter) copy_user copyin copyout copy_page_(?:to|from)_iter (?:get|put)_user
-        atomic_dec_and_lock might_(?:fault|sleep|resched) cond_resched ^clear_user ^fault_in_ sanitize_
+        copy_(?:to|from|in)_(?:user|iter) ^_*(?:raw_)?copy_user ^copy(?:in|out)(?:_|$) copy_(?:page|folio)_(?:to|from)_iter (?:get|put)_user
+        might_(?:fault|sleep|resched) cond_resched ^_*clear_user
     """,
     "data structures": r"""
-        ^_*list_ ^_*hlist_ ^_*rb_(?:insert|erase|next|prev|first|link) rhashtable_lookup rht_ xa_load xas_ klist_
-        work_is_static_object debug_(?:object|print_object|check_no_obj) debug_(?:timer|hrtimer|work|rcu_head)_\w*
-        ^idr_find radix_tree_lookup
+        ^_*list_(?:add|del|replace|move|splice|empty|cut|rotate|swap|bulk|is_|sort)
+        ^_*hlist_(?:bl_|nulls_)?(?:add|del|move|splice|replace|unhashed|empty) ^_*rb_(?:insert|erase|next|prev|first|last|link|replace)
+        rhashtable_lookup ^_*rht_(?:key|head|bucket|ptr) xa_load xas_(?:load|start|descend) ^klist_
+        _is_static_object$ debug_(?:object|print_object|check_no_obj|timer|hrtimer|work|rcu_head)
     """,
     "timers, work, completions": r"""
-        ^(?:try_to_)?(?:del|mod|add)_timer ^timer_(?:delete|shutdown) hrtimer_(?:active|cancel|try_to_cancel)
-        ^_*flush_(?:work|delayed|workqueue) start_flush_work ^_*queue_(?:delayed_)?work insert_work
-        ^_*cancel_(?:delayed_)?work drain_workqueue destroy_workqueue ^complete(?:_all)?$ ^_*wake_up(?!_new)
-        ^finish_wait$ ^prepare_to_wait ^wait_for_co ^do_wait_for_co kthread_stop
+        ^_*(?:try_to_)?(?:del|mod|add)_timer ^_*(?:try_to_)?timer_(?:delete|shutdown)
+        flush_(?:work|delayed_work) ^_*queue_(?:delayed_|rcu_)?work ^_*mod_delayed_work ^insert_work$ ^_*cancel_(?:delayed_)?work
+        ^try_to_grab_pending$ ^work_grab_pending$ drain_workqueue ^destroy_workqueue$
+        ^complete(?:_all|_with_flags)?$ wait_for_completion ^_*(?:do_)?wait_for_common ^finish_wait$
+        ^__wake_up ^wake_up(?:_all|_poll|_interruptible|_bit|_locked)?$ ^swake_up kthread_stop
     """,
     "device core and other registries": r"""
-        ^(?:get|put)_device$ ^device_(?:add|del|register|unregister|initialize|create|destroy|release|bind|links)
-        ^kobject_ ^kset_ sysfs_ ^(?:un)?register_netdev(?:ice)?$ unregister_netdevice_(?:many|queue)
-        rollback_registered usb_(?:submit|kill|poison)_urb usb_hcd_submit_urb usb_control_msg usb_internal_control_msg
-        usb_start_wait_urb usb_bulk_msg i2c_del_adapter hwrng_unregister dev_uevent usb_kill_anchored
-        ^tty_unregister_dev ^devres_release srcu_struct
+        ^(?:get|put)_device$ ^device_(?:add|del|register|unregister|create|destroy)(?:_with_groups|_groups_vargs)?$ ^device_release$
+        ^devres_release ^tty_(?:un)?register_device kobject_ ^kset_ sysfs_ ^internal_create_groups?$
+        register_netdev(?:ice)?(?:_many\w*|_queue)?$ rollback_registered
+        usb_(?:submit|kill|poison)_urb ^usb_kill_anchored usb_hcd_submit_urb
+        usb_(?:control|internal_control|bulk|interrupt)_msg usb_start_wait_urb
+        ^i2c_del_adapter$ ^hwrng_unregister ^cleanup_srcu_struct
     """,
     "inodes, dentries, pages": r"""
-        ^_*iput ^ihold ^_*dput drop_nlink clear_nlink inc_nlink ^mark_buffer_dirty ^_*lock_page unlock_page
-        folio_(?:un)?lock truncate_inode find_lock_entries
+        ^iput ^ihold$ ^_*dput$ drop_nlink ^mark_buffer_dirty$
+        ^_*(?:try|un)?lock_page(?:_killable|_or_retry|_async)?$ ^_*folio_(?:try|un)?lock(?:_killable|_or_retry|_async)?$
+        truncate_inode_pages ^truncate_inode_(?:partial_)?folio$ ^find_lock_entries$
     """,
     "I/O accessors and printing": r"""
         ^_*(?:raw_)?(?:read|write)[bwlq](?:_relaxed)?$ ^logic_(?:in|out)s?[bwl]$ printk
-        ^_*dev_(?:err|warn|info|printk|crit|notice|dbg|emerg|alert) __phys_addr fortify assertfail assfail
-        ^netdev_(?:warn|err|info|printk)
+        ^_*(?:net)?dev_(?:err|warn|info|notice|crit|alert|emerg|dbg)(?:_probe)?$ __phys_addr fortify assertfail
     """,
-}
+}  # fmt: skip
 """Patterns, separated by white space, that are searched for anywhere in a function's name."""
 
 _COMMON = tuple(pattern for patterns in _BY_SUBJECT.values() for pattern in patterns.split())
@@ -89,12 +106,18 @@ def skip_pattern(extra: tuple[str, ...] = ()) -> re.Pattern[str]:
     return re.compile("|".join((*_COMMON, *extra)))
 
 
+_REPORTING = tuple(
+    pattern
+    for subject, patterns in _BY_SUBJECT.items()
+    if subject.startswith(("sanitizer", "report", "traps"))
+    for pattern in patterns.split()
+)
 _MACHINERY = re.compile(
     "|".join(
         (
-            *_BY_SUBJECT["sanitizer run-times"].split(),
-            *_BY_SUBJECT["report printing, traps, stack walkers"].split(),
-            r"^_*might_(?:sleep|resched)|^print_|^lockdep_|ubsan|^_*warn|_report$|^report_",
+            *_REPORTING,
+            r"^(?:asm_)?exc_|(?:bug|brk)_handler$|^call_break_hook$|^unwind_|^_*might_(?:sleep|resched)",
+            r"^print_|^lockdep_|ubsan|^_*warn|_report$|^report_",
             r"^x64_sys_call|^ia32_sys_call|^do_syscall_|^do_fast_syscall|^entry_|^ret_from_fork|^el0|^invoke_syscall|^system_call|^asm_",
             r"^start_kernel|^x86_64_start|^common_startup|^secondary_startup",
         )
