@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -23,12 +24,13 @@ from kernfix.crash.stretch import MAX_HEADLINES, Cutter, Stretch, length_of, who
 from kernfix.crash.titles import base_name
 from kernfix.crash.whole import Whole
 
-BLOCK = 1 << 20
+BLOCK = PIECE = 1 << 20
 """Characters of a log that are looked at in one go."""
 _NOTHING = Machine()
 _LOCKS = "){", "trying to release"
 """One of them is in every report that has anything to say about locks."""
 _IN = rx(r" in ([A-Za-z_]\w*)")
+_PID = rx(r"\bPID: (\d{1,9}) Comm: ")
 _MERGED = rx(r"\[(?<=[^\n]\[) {0,5}\d{1,6}\.\d{6}\]")
 """A time stamp in the middle of a line."""
 
@@ -40,12 +42,12 @@ def decode(data: bytes) -> str:
 
 def parse(text: str) -> Log:
     """All crashes of a console log, in log order. Never raises, and takes time in proportion to the log."""
-    return _parse(whole_lines((text[at : at + BLOCK] for at in range(0, len(text), BLOCK)), "\n", REPLAY))
+    return _parse(whole_lines((text[at : at + BLOCK] for at in range(0, len(text), BLOCK)), "\n", REPLAY, PIECE))
 
 
 def parse_stream(blocks: Iterable[bytes]) -> Log:
     """The same for a log that comes in blocks of bytes: it is never held as a whole."""
-    return _parse(map(decode, whole_lines(blocks, b"\n", REPLAY.encode())))
+    return _parse(map(decode, whole_lines(blocks, b"\n", REPLAY.encode(), PIECE)))
 
 
 def same_crash(one: Crash | Iterable[str], other: Crash | Iterable[str]) -> bool:
@@ -132,6 +134,12 @@ def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
     )
 
 
+def _has_two_tasks(report: Report) -> bool:
+    """Whether two tasks introduce themselves before anything of a stack is printed."""
+    before = itertools.takewhile(lambda pair: pair[1] is None, zip(report.part.lines, report.part.entries, strict=True))
+    return len({pid for line, _ in before if "PID: " in line.body for pid in _PID.findall(line.body)}) > 1
+
+
 def _mentioned(title: str, stacks: tuple[Stack, ...]) -> str | None:
     """The function that a title names without being made to (``data-race in a / b``): one that is in a stack."""
     match = _IN.search(title)
@@ -145,7 +153,7 @@ def _problems(report: Report, name: Named, stacks: tuple[Stack, ...], text: str)
         yield "no known kind of crash begins like this: the headline itself is the title"
     if not stacks and (name.kind is None or name.kind.needs_stack):
         yield "there is no stack trace in this report"
-    if report.part.lines[0].context in (PLAIN, CONSOLE) and _MERGED.search(text):
+    if report.part.lines[0].context in (PLAIN, CONSOLE) and (_MERGED.search(text) or _has_two_tasks(report)):
         yield "lines of several tasks or processors are mixed here, and there are no caller tags (CONFIG_PRINTK_CALLER) to tell them apart"
     if len(report.part.lines) >= REPORT_LIMIT:
         yield f"only the first {REPORT_LIMIT} lines of this report are read"

@@ -31,6 +31,7 @@ _TRAP = rx(
 )
 _CUT_HERE = 4
 """Lines within which a WARN() or BUG() follows a message about the same thing."""
+_MAY_ASSERT = ("BUG:", "WARNING:", "rust_kernel: panicked")
 _ASSERTION = rx(r"WARNING: .* at |kernel BUG at")
 _SLAB_DETAIL = rx(r"INFO: (?:Freed|Allocated|Slab|Object|0x[0-9a-f]+-0x[0-9a-f]+)[ .]")
 _PANIC_OF_CRASH = rx(
@@ -258,7 +259,7 @@ def _is_consequence(lines: list[Line], at: int, headline: Headline, previous: He
     if previous.family is headline.family and _is_inlined(lines, at):
         return True
     if _TRAP.search(body) or (
-        previous.family.keyword in ("BUG:", "WARNING:")
+        previous.family.keyword in _MAY_ASSERT
         and headline.line - previous.line <= _CUT_HERE
         and _ASSERTION.search(body)
     ):

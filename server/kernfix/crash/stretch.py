@@ -140,10 +140,12 @@ def length_of(lines: list[str]) -> int:
     return byte_length("\n".join(lines)) + 1 if lines else 0
 
 
-def whole_lines(blocks: Iterable[AnyStr], feed: AnyStr, glued: AnyStr) -> Iterator[AnyStr]:
-    """The same text in pieces that end with a line feed; a line that holds `glued` stays in one piece with the line above it."""
+def whole_lines(blocks: Iterable[AnyStr], feed: AnyStr, glued: AnyStr, least: int = 1) -> Iterator[AnyStr]:
+    """The same text in pieces that end with a line feed, of `least` characters or bytes where that can be; a line that holds `glued` stays
+    in one piece with the line above it.
+    """
     held: list[AnyStr] = []
-    size, enough = 0, 1
+    size, enough = 0, least
     for block in blocks:
         held.append(block)
         size += len(block)
@@ -155,7 +157,7 @@ def whole_lines(blocks: Iterable[AnyStr], feed: AnyStr, glued: AnyStr) -> Iterat
             yield text[:cut]
         held = [text[cut:]]
         size = len(text) - cut
-        enough = 1 if cut else 2 * size  # nothing to cut: a line longer than a block must not be joined over and over
+        enough = least if cut else max(least, 2 * size)  # nothing to cut: a line longer than a block must not be joined over and over
     rest = feed[:0].join(held)
     if rest:
         yield rest
