@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 
+_WILD = r"(?:(?:(?:slab|stack|global|vmalloc)-)?out-of-bounds|(?:wild|user)-memory-access)"
+
 _ROWS: tuple[tuple[str, str | None], ...] = (
     (r"KASAN: (?:slab-)?use-after-free(?: Read)?(?! Write)\b", "KASAN-USE-AFTER-FREE-READ"),
     (r"KASAN: (?:slab-)?use-after-free Write", "KASAN-USE-AFTER-FREE-WRITE"),
     (r"KASAN: null-ptr-deref Write", "KASAN-NULL-POINTER-DEREFERENCE-WRITE"),
     (r"KASAN: null-ptr-deref Read", "KASAN-NULL-POINTER-DEREFERENCE-READ"),
     (r"KASAN: (?:double-free or )?invalid-free", "KASAN-INVALID-FREE"),
-    (r"KASAN: (?:\w+-)*(?:out-of-bounds|wild-memory-access|user-memory-access) Write", "KASAN-WRITE"),
-    (r"KASAN: (?:\w+-)*(?:out-of-bounds|memory-access|invalid-access|unknown-crash) Read", "KASAN-READ"),
+    (rf"KASAN: {_WILD} Write", "KASAN-WRITE"),
+    (rf"KASAN: (?:{_WILD}|invalid-access|unknown-crash) Read", "KASAN-READ"),
     (r"KASAN: (?:slab-out-of-bounds|stack-out-of-bounds|wild-memory-access)", "KASAN-READ"),
     (r"KASAN:", "KASAN-UNKNOWN"),
     (r"KFENCE: use-after-free write", "KFENCE-USE-AFTER-FREE-WRITE"),
@@ -46,10 +48,12 @@ _ROWS: tuple[tuple[str, str | None], ...] = (
     (
         r"general protection fault|divide error|invalid opcode|int3|stack segment|Internal error|Unhandled fault"
         r"|Alignment trap|PANIC: double fault|kernel (?:panic:|stack overflow)|panic:|trusty:|unregister_netdevice|VFS:"
-        r"|go runtime error|BUG: Object already free|rust_kernel|.*panicked",
+        r"|go runtime error|BUG: Object already free|rust_kernel panicked",
         "DoS",
     ),
     (r"unexpected kernel reboot", "REBOOT"),
+    (r"no output from test machine", "NO_OUTPUT"),
+    (r"lost connection to test machine", "LOST_CONNECTION"),
     (r"SYZFAIL|SYZFATAL:", "SYZ_FAILURE"),
 )
 
