@@ -41,6 +41,9 @@ _ODEBUG_SKIP = (r"debug_", r"rcu", r"timer_", r"work_", r"percpu_", r"vunmap", r
 _HELD_LOCK_SKIP = (r"lock_class", r"lock_sock", r"release_sock", r"^hlock")
 """What takes the lock for others."""
 
+_RUST_SKIP = (r"rust_helper_BUG", r"rust_begin_unwind", r"core::(?:panicking|(?:option|result)::\w+_failed)")
+"""How a Rust panic becomes a BUG()."""
+
 _BAD_ACCESS = ("bad-access in {F}",)
 _SIZE = rx(r"(Read|Write) (?:of size \d+ )?(?:at|by) ")
 
@@ -208,7 +211,7 @@ _BUG = (
     Kind(
         headline=rx(r"BUG: bad unlock balance detected!"),
         title="BUG: bad unlock balance in {F}",
-        looks=((rx(r"trying to release lock"), TRACE),),
+        looks=((rx(r"trying to release lock"), TRACE), (CALL_TRACE, TRACE)),
     ),
     Kind(headline=rx(r"BUG: held lock freed!"), title="BUG: held lock freed in {F}", looks=((_AT, CALL_TRACE, TRACE),)),
     Kind(headline=rx(r"BUG: Bad rss-counter state"), title="BUG: Bad rss-counter state", needs_stack=False),
@@ -318,7 +321,7 @@ _WARNING = (
     Kind(
         headline=rx(r"WARNING: bad unlock balance detected!"),
         title="WARNING: bad unlock balance in {F}",
-        looks=((rx(r"trying to release lock"), TRACE),),
+        looks=((rx(r"trying to release lock"), TRACE), (CALL_TRACE, TRACE)),
     ),
     Kind(
         headline=rx(r"WARNING: held lock freed!"),
@@ -506,7 +509,10 @@ FAMILIES: tuple[Family, ...] = (
     Family("stack segment: ", _trap(r"stack segment: ", "stack segment fault", looks=DEFAULT_LOOK)),
     Family("Kernel panic", _PANIC),
     Family("PANIC: double fault", _trap(r"PANIC: double fault", "PANIC: double fault")),
-    Family("rust_kernel: panicked", (Kind(headline=rx(r"rust_kernel: panicked at \S+\n(.*)"), title="{0} in {F}"),)),
+    Family(
+        "rust_kernel: panicked",
+        (Kind(headline=rx(r"rust_kernel: panicked at \S+\n(.*)"), title="{0} in {F}", skip=_RUST_SKIP),),
+    ),
     Family("kernel BUG", _KERNEL_BUG),
     Family("Kernel BUG", (Kind(headline=rx(r"Kernel BUG (.*)"), title="kernel BUG {0}"),)),
     Family(
