@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 from kernfix.crash.lines import Line
@@ -83,57 +84,59 @@ _FAULT_SIGNS = ("IP", "PC is", "pc", "PSW", "ERA:")
 
 
 def entries_of(lines: list[Line]) -> list[Entry]:
-    """What each line is to the stacks of its report.
-
-    There may be millions: the commonest form of a frame is read without a detour.
-    """
+    """What each line is to the stacks of its report."""
     entries: list[Entry] = []
-    add, common, new = entries.append, _COMMON.match, tuple.__new__
+    add, new = entries.append, tuple.__new__
     for line in lines:
-        body = line.body
-        match = common(body) if "+0x" in body and line.raw is None else None
-        if match is None:
-            add(_entry_of(line))
-            continue
-        lead, address, maybe, name, offset, size = match.groups()
-        start = line.begin
-        span = new(Span, (line.number, start + len(lead), start + len(body)))
-        # fmt: off
-        add(new(Frame, (
-            name, span, int(offset, 16), int(size, 16), None, None, None, False, maybe is None, None, address, None, None, None
-        )))
-        # fmt: on
+        entry = entry_of(line.body)
+        if type(entry) is Frame:
+            _, start, end = entry[1]
+            begin = line.begin
+            span = new(Span, (line.number, begin + start, begin + end)) if line.raw is None else line.span(start, end)
+            entry = new(Frame, (entry[0], span, *entry[2:]))
+        add(entry)
     return entries
 
 
-def _entry_of(line: Line) -> Entry:
-    body = line.body
+@lru_cache(maxsize=32_768)
+def entry_of(body: str) -> Entry:
+    """What the words of a line are to a stack; the span of a frame counts lines and columns from the words' own beginning.
+
+    Remembered, since logs repeat themselves: in one log, from run to run of a reproducer, and whenever an editor asks again.
+    """
     if "+0x" in body:
+        if match := _COMMON.match(body):
+            return _common_frame(body, match)
         match = _SYMBOL.match(body) or (_FROM.match(body) if " from " in body else None)
-        frame = _worded(line, match) if match else _fault_frame(line)
+        frame = _frame(body, match) if match else _fault_frame(body)
     elif ":" not in body or "." not in body:
         frame = None
     elif "inline" in body:
-        frame = _inline_frame(line)
+        frame = _inline_frame(body)
     elif ") " in body or body.endswith(")"):
         match = _DECODED.match(body)
-        frame = _worded(line, match) if match else _fault_frame(line)
+        frame = _frame(body, match) if match else _fault_frame(body)
     else:
         frame = None
     return frame or heading_of(body)
 
 
-def _inline_frame(line: Line) -> Frame | None:
-    match = _INLINE.match(line.body)
+def _common_frame(body: str, match: re.Match[str]) -> Frame:
+    lead, address, maybe, function, offset, size = match.groups()
+    span = Span(0, len(lead), len(body))
+    return Frame(function, span, int(offset, 16), int(size, 16), reliable=maybe is None, address=address)
+
+
+def _inline_frame(body: str) -> Frame | None:
+    match = _INLINE.match(body)
     if match and (match["old"] or match["inlined"]):
-        return _worded(line, match, inlined=True)
-    match = _FROM.match(line.body) if " from " in line.body else None
-    return _worded(line, match) if match else _fault_frame(line)
+        return _frame(body, match, inlined=True)
+    match = _FROM.match(body) if " from " in body else None
+    return _frame(body, match) if match else _fault_frame(body)
 
 
-def _fault_frame(line: Line) -> Frame | None:
+def _fault_frame(body: str) -> Frame | None:
     """The function that the program counter was in, from a line of a register dump."""
-    body = line.body
     if not any(sign in body for sign in _FAULT_SIGNS):
         return None
     lead = _FAULT.match(body)
@@ -141,12 +144,12 @@ def _fault_frame(line: Line) -> Frame | None:
         return None
     at, register = lead.end(), lead[lead.lastgroup]
     if match := (_SYMBOL.match(body, at) or _DECODED.match(body, at)):
-        return _worded(line, match, register=register)
+        return _frame(body, match, register=register)
     match = _INLINE.match(body, at)
-    return _worded(line, match, inlined=True, register=register) if match and match["inlined"] else None
+    return _frame(body, match, inlined=True, register=register) if match and match["inlined"] else None
 
 
-def _worded(line: Line, match: re.Match[str], *, inlined: bool = False, register: str | None = None) -> Frame:
+def _frame(body: str, match: re.Match[str], *, inlined: bool = False, register: str | None = None) -> Frame:
     """The forms that other programs, or other architectures, print; s390 has a guess in parentheses."""
     values = match.groupdict()
     for name in ("file", "line", "column"):
@@ -160,14 +163,14 @@ def _worded(line: Line, match: re.Match[str], *, inlined: bool = False, register
     )
     return Frame(
         function=values["function"],
-        span=line.span(match.start("function"), next(ends)),
+        span=Span(0, match.start("function"), next(ends)),
         offset=int(offset, 16) if offset else None,
         size=int(size, 16) if size else None,
         file=values["file"],
         line=int(number) if number else None,
         column=int(column) if column else None,
         inlined=inlined,
-        reliable=not (values.get("maybe") or "(unreliable)" in line.body or line.body.startswith("([<")),
+        reliable=not (values.get("maybe") or "(unreliable)" in body or body.startswith("([<")),
         module=values.get("module"),
         address=values["address"],
         build_id=values.get("build_id"),

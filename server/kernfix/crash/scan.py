@@ -14,25 +14,11 @@ REPLAY = "** replaying previous printk message **"
 """Stands right below a line that the console has cut off; the whole line follows."""
 
 
-_HINTS = (
-    "BUG", "WARNING:", "INFO:", "panic", "fault", "error:", "UBSAN:", "Unable to", "segment: ", "opcode:", "int3:", "Booting the",
-    "waiting for", "VFS: ", "Alignment", "SYZF", "",
-)  # fmt: skip
-"""What several keywords share: to look for a few words that nearly no log holds is quicker than to look for every keyword."""
-_BY_HINT = tuple(
-    (
-        hint,
-        [
-            rank
-            for rank, family in enumerate(FAMILIES)
-            if next(each for each in _HINTS if each in family.keyword) == hint
-        ],
-    )
-    for hint in _HINTS
-)
-"""For each hint, which of the families have a keyword with it."""
-
-
+_KEYWORDS = tuple(family.keyword for family in FAMILIES)
+_SHOUTED = re.compile("|".join(re.escape(keyword) for keyword in _KEYWORDS if keyword[0].isupper()))
+"""Keywords that begin with a capital: few words of a log do, so that one search for all of them is quick."""
+_SPOKEN = tuple(keyword for keyword in _KEYWORDS if not keyword[0].isupper())
+"""The others, which are quicker to look for one by one."""
 _PREFIX_LIMIT = 200
 """Characters that may stand in front of the kernel's words."""
 
@@ -46,24 +32,30 @@ class Headline(NamedTuple):
 
 def headlines(text: str) -> Iterator[Headline]:
     """The headlines of a text in log order; lines are counted from 0."""
-    near = sorted(rank for hint, ranks in _BY_HINT if hint in text for rank in ranks if FAMILIES[rank].keyword in text)
-    if not near:
-        return
-    families = [FAMILIES[rank] for rank in near]
-    keyword = re.compile("|".join(re.escape(family.keyword) for family in families))
-    number = counted = 0
-    match = keyword.search(text)
-    while match is not None:
-        begin = text.rfind("\n", 0, match.start()) + 1
-        end = text.find("\n", match.end())
+    number = counted = end = 0
+    for place in _places(text):
+        if place < end:
+            continue
+        begin = text.rfind("\n", 0, place) + 1
+        end = text.find("\n", place)
         end = len(text) if end < 0 else end
         line = text[begin : min(end, begin + LINE_LIMIT)]
-        family = next((family for family in families if _starts(family, line)), None)
+        family = next((family for family in FAMILIES if _starts(family, line)), None)
         if family and not _is_cut_copy(text, end):
             number += text.count("\n", counted, begin)
             counted = begin
             yield Headline(number, family)
-        match = keyword.search(text, end)
+
+
+def _places(text: str) -> list[int]:
+    """Where a keyword is, in log order."""
+    places = [match.start() for match in _SHOUTED.finditer(text)]
+    for keyword in _SPOKEN:
+        at = text.find(keyword)
+        while at >= 0:
+            places.append(at)
+            at = text.find(keyword, at + len(keyword))
+    return sorted(places)
 
 
 def _starts(family: Family, line: str) -> bool:
