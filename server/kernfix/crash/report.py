@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -97,29 +97,30 @@ class Report:
     def words(self) -> tuple[Words, Words]:
         """What title and blame are told from, and what wholeness: no unreliable frames, nothing below the panic of a long report."""
         lines, marks = self.far.lines, self.far.entries
-        strict = lines[0].context != PLAIN
-        limit = _CUT_AFTER_KMSAN if "KMSAN" in lines[0].body else _CUT_AFTER
-        bodies: list[str] = []
-        entries: list[Entry] = []
-        told: int | None = None
-        for no, entry in enumerate(marks):
-            if no == self.telling:
-                told = len(bodies)
-            body = lines[no].body
-            drop = strict and no > 0
-            if type(entry) is Frame:
-                if drop and not entry.reliable:
-                    continue
-            elif _TAINT in body:
-                if drop:
-                    continue
-            elif len(bodies) > limit and (_CUT[0] in body or _CUT[1] in body):
-                break
-            bodies.append(body)
-            entries.append(entry)
+        kept: Sequence[int] = range(len(lines))
+        if lines[0].context != PLAIN:
+            kept = [no for no, mark in enumerate(marks) if type(mark) is not Frame or mark.reliable or no == 0]
+        bodies = [lines[no].body for no in kept]
+        entries = [marks[no] for no in kept]
+        told = bisect_left(kept, self.telling)
+        text = "\n".join(bodies)
+        if _TAINT in text or _CUT[0] in text or _CUT[1] in text:
+            bodies, entries, told = self._shortened(bodies, entries, told)
         far = Words(bodies, entries, "")
-        near = far if told is None else Words(bodies[:told], entries[:told], "")
+        near = far if told >= len(bodies) else Words(bodies[:told], entries[:told], "")
         return near._replace(text="\n".join(near.bodies)), far
+
+    def _shortened(self, bodies: list[str], entries: list[Entry], told: int) -> tuple[list[str], list[Entry], int]:
+        """The same without what is dull, and without all below the panic or the deadlock that a long report ends with."""
+        strict = self.part.lines[0].context != PLAIN
+        dull = [no for no, body in enumerate(bodies) if no and _TAINT in body] if strict else []
+        for no in reversed(dull):
+            del bodies[no], entries[no]
+        told -= bisect_left(dull, told)
+        limit = _CUT_AFTER_KMSAN if "KMSAN" in bodies[0] else _CUT_AFTER
+        cuts = (no for no in range(limit + 1, len(bodies)) if _CUT[0] in bodies[no] or _CUT[1] in bodies[no])
+        end = next(cuts, len(bodies))
+        return bodies[:end], entries[:end], min(told, end)
 
 
 class Context:
@@ -193,7 +194,7 @@ def reports(stretch: Stretch) -> Iterator[Report]:
             start = next(starts, -1)
         context.lines.append(line)
     roots, ends = _roots(headlines, places)
-    processors = _Processors(contexts)
+    processors = _Processors(contexts, any(_ASKED in line for line in stretch.lines))
     for number, (headline, (context, at)) in enumerate(zip(headlines, places, strict=True)):
         root = roots[number]
         owner = number if root is None or places[root][0] is not context else root
@@ -270,8 +271,9 @@ def _is_consequence(lines: list[Line], at: int, headline: Headline, previous: He
 class _Processors:
     """What processors printed in contexts of their own: a stall report asks them for their stacks, and there they answer."""
 
-    def __init__(self, contexts: dict[str, Context]) -> None:
+    def __init__(self, contexts: dict[str, Context], asked: bool) -> None:
         self._contexts = contexts
+        self._asked = asked
         self._answers: list[tuple[Line, Entry]] | None = None
 
     def joined(self, own: Part) -> Part:
@@ -279,7 +281,7 @@ class _Processors:
         first = own.lines[0]
         if first.context in (CONSOLE, PLAIN):
             return own
-        asked = next((line.number for line in own.lines if _ASKED in line.body), None)
+        asked = next((line.number for line in own.lines if _ASKED in line.body), None) if self._asked else None
         if asked is None:
             return own
         if self._answers is None:
