@@ -38,7 +38,7 @@ def _candidates(kind: Kind, look: Look, words: Words, start: int) -> list[str] |
     for name in _passed(look, words, start):
         if name.startswith(_INJECTED) and not found:
             return None
-        plain = _plain(name)
+        plain = plain_name(name)
         if not _is_skipped(kind.skip, plain):
             found.append(plain)
             if kind.pick is None:
@@ -108,11 +108,12 @@ def is_plumbing(function: str) -> bool:
     """Whether a function serves everyone, as allocators and locks do, or is machinery: never to blame, and dull in a stack that only
     explains the crash.
     """
-    return is_machinery(function) or _is_skipped((), _plain(function))
+    return is_machinery(function) or _is_skipped((), plain_name(function))
 
 
 @lru_cache(maxsize=8192)
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A symbol as titles have it: demangled, and without what the compiler hung on it."""
     return base_name(demangled(name) or name)
 
 

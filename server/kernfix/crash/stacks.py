@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from kernfix.crash.blame import plain_name
 from kernfix.crash.entries import Heading
 from kernfix.crash.model import Frame, Stack, StackKind
 from kernfix.crash.report import Part
 from kernfix.crash.rules import rx
-from kernfix.crash.titles import base_name
 
 _ENDS = rx(r"---\[ end |=====|Modules linked in|Kernel panic|The buggy address|Memory state|Mem-Info:")
 _TASK = (
@@ -79,7 +79,7 @@ def stacks_of(part: Part, blamed: str | None) -> tuple[Stack, ...]:
 
 def _holds(stack: Stack, blamed: str | None) -> bool:
     names = (name for frame in stack.frames if frame.reliable for name in (frame.function, frame.caller) if name)
-    return any(base_name(name) == blamed for name in names)
+    return any(plain_name(name) == blamed for name in names)
 
 
 def _with_role(stack: Stack, chosen: bool) -> Stack:
