@@ -152,6 +152,7 @@ _BUG = (
         title="KFENCE: {0} {1} in {F}",
         alts=_BAD_ACCESS,
         looks=((rx(r"BUG: KFENCE: [a-z -]+ in " + FUNC), TRACE),),
+        needs_stack=False,  # it prints its stack without a heading (mm/kfence/report.c)
     ),
     Kind(
         headline=rx(r"BUG: KFENCE: invalid free in "),
@@ -390,6 +391,12 @@ _ARM = (
     Kind(
         headline=rx(r"Unable to handle kernel (paging request|NULL pointer dereference|access to user memory)"),
         title="BUG: unable to handle kernel {0} in {F}",
+        alts=_BAD_ACCESS,
+    ),
+    # s390
+    Kind(
+        headline=rx(r"Unable to handle kernel pointer dereference"),
+        title="BUG: unable to handle kernel paging request in {F}",
         alts=_BAD_ACCESS,
     ),
 )

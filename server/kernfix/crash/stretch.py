@@ -157,7 +157,9 @@ def whole_lines(blocks: Iterable[AnyStr], feed: AnyStr, glued: AnyStr, least: in
             yield text[:cut]
         held = [text[cut:]]
         size = len(text) - cut
-        enough = least if cut else max(least, 2 * size)  # nothing to cut: a line longer than a block must not be joined over and over
+        enough = (
+            least if cut else max(least, 2 * size)
+        )  # nothing to cut: a line longer than a block must not be joined over and over
     rest = feed[:0].join(held)
     if rest:
         yield rest
