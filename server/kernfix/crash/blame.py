@@ -49,19 +49,16 @@ def _candidates(kind: Kind, look: Look, words: Words, start: int) -> list[str] |
 def _passed(look: Look, words: Words, at: int) -> Iterator[str]:
     """Every function on the way of a look, from the line `at` down; the way ends at a step that nothing fits."""
     for step in look:
-        if step is TRACE:
-            end = next(
-                (no for no in range(at, len(words.entries)) if _ends_stack(words.entries[no])), len(words.entries)
-            )
-            for entry in words.entries[at:end]:
-                yield from stack_names(entry)
-            at = end
+        if step is not TRACE:
+            name, found = _step_to(step, words, at)
+            yield from (_INJECTED for entry in words.entries[at:found] if _is_injected(entry))
+            if name:
+                yield name
+            at = found + 1
             continue
-        name, found = _step_to(step, words, at)
-        yield from (_INJECTED for entry in words.entries[at:found] if _is_injected(entry))
-        if name:
-            yield name
-        at = found + 1
+        while at < len(words.entries) and not _ends_stack(words.entries[at]):
+            yield from stack_names(words.entries[at])
+            at += 1
 
 
 def _step_to(step: re.Pattern[str] | object, words: Words, at: int) -> tuple[str | None, int]:

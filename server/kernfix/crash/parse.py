@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from kernfix.crash import corruption
 from kernfix.crash.classes import type_of
@@ -13,7 +14,7 @@ from kernfix.crash.guilty import guilty_file
 from kernfix.crash.lines import CONSOLE, PLAIN
 from kernfix.crash.locks import held_locks_of
 from kernfix.crash.machine import arch_of, machine_of
-from kernfix.crash.model import Crash, Log, Machine, Stack
+from kernfix.crash.model import Crash, Frame, Log, Stack
 from kernfix.crash.naming import Named, named
 from kernfix.crash.registers import code_of, registers_of
 from kernfix.crash.report import REPORT_LIMIT, Report, reports
@@ -26,7 +27,6 @@ from kernfix.crash.whole import Whole
 
 BLOCK = PIECE = 1 << 20
 """Characters of a log that are looked at in one go."""
-_NOTHING = Machine()
 _LOCKS = "){", "trying to release"
 """One of them is in every report that has anything to say about locks."""
 _IN = rx(r" in ([A-Za-z_]\w*)")
@@ -100,13 +100,10 @@ def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
     first = lines[0]
     name = named(report)
     headline = first.body.rstrip()
-    bodies = [line.body for line in lines]
-    text = "\n".join(bodies)
+    text = "\n".join([line.body for line in lines])
     stacks = stacks_of(report.part, name.function)
     whole.arch = whole.arch or arch_of(text)
-    first_hand = (
-        report.root is None
-    )  # the details are in the crash that a consequence follows from, and so are its lines
+    has_sources = ".c:" in text or ".h:" in text
     return Crash(
         title=name.title,
         headline=first.span(len(headline) - len(headline.lstrip()), len(headline)),
@@ -116,7 +113,9 @@ def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
         alt_titles=name.alt_titles,
         type=type_of(name.title),
         function=name.function or _mentioned(name.title, stacks),
-        guilty_file=guilty_file(report.reliable(), name.kind.file_after if name.kind else None),
+        guilty_file=guilty_file(report.reliable(), name.kind.file_after if name.kind else None)
+        if has_sources
+        else None,
         site=site_of(headline),
         corrupted=name.corrupted,
         suppressed=whole.suppressed,
@@ -124,14 +123,27 @@ def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
         executor=executor_of(text),
         arch=whole.arch,
         stacks=stacks,
-        locks=held_locks_of(lines) if first_hand and (_LOCKS[0] in text or _LOCKS[1] in text) else (),
-        machine=machine_of(bodies, text) if first_hand else _NOTHING,
-        registers=registers_of(bodies) if first_hand else {},
-        code=code_of(bodies) if first_hand else None,
-        facts=facts_of("\n".join(line.body for line in report.before), name.words.text) if first_hand else {},
         consequence_of=None if report.root is None else base + report.root,
         problems=tuple(_problems(report, name, stacks, text)),
+        **(_details(report, name, text) if report.root is None else {}),
     )
+
+
+def _details(report: Report, name: Named, text: str) -> dict[str, Any]:
+    """What a crash says beside its names and stacks. A consequence has none: they are in the crash that it follows from."""
+    said = [
+        line.body
+        for line, entry in zip(report.part.lines, report.part.entries, strict=True)
+        if type(entry) is not Frame or entry.register
+    ]
+    has_locks = any(sign in text for sign in _LOCKS)
+    return {
+        "locks": held_locks_of(report.part.lines) if has_locks else (),
+        "machine": machine_of(said, "\n".join(said)),
+        "registers": registers_of(said),
+        "code": code_of(said),
+        "facts": facts_of("\n".join(line.body for line in report.before), name.words.text),
+    }
 
 
 def _has_two_tasks(report: Report) -> bool:
