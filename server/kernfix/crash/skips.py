@@ -49,7 +49,7 @@ _BY_SUBJECT = {
     """,
     "atomics, bits, reference counts": r"""
         ^(?:raw_|arch_|arch_raw_)?_*atomic(?:64|_long)?_(?:read|set|inc|dec|add|sub|and|or|xor|andnot|fetch|xchg|cmpxchg|try)
-        ^_atomic_dec_and ^_*(?:arch_)?(?:test_and_)?(?:set|clear|change|test)_bit(?:_|$) ^instrument_ refcount_ kref_ ref_tracker
+        ^_atomic_dec_and ^_*(?:arch_)?(?:test_and_)?(?:set|clear|change|test)_bit(?:_|$) ^instrument_ refcount_ ^kref_ ref_tracker
     """,
     "memory, strings, formatting": r"""
         ^_*(?:rep_)?mem(?:cpy|set|move|cmp|chr|scan|zero) ^_*bcmp$
@@ -66,7 +66,7 @@ _BY_SUBJECT = {
     """,
     "data structures": r"""
         ^_*list_(?:add|del|replace|move|splice|empty|cut|rotate|swap|bulk|is_|sort)
-        ^_*hlist_(?:bl_|nulls_)?(?:add|del|move|splice|replace|unhashed|empty) ^_*rb_(?:insert|erase|next|prev|first|last|link|replace)
+        ^_*hlist_(?:bl_|nulls_)?(?:add|del|move|splice|replace|unhashed|empty) ^_*rb_(?:insert_(?:color|augmented)|erase|next|prev|first|last|link|replace)
         rhashtable_lookup ^_*rht_(?:key|head|bucket|ptr) xa_load xas_(?:load|start|descend) ^klist_
         _is_static_object$ debug_(?:object|print_object|check_no_obj|timer|hrtimer|work|rcu_head)
     """,
@@ -80,7 +80,7 @@ _BY_SUBJECT = {
     "device core and other registries": r"""
         ^(?:get|put)_device$ ^device_(?:add|del|register|unregister|create|destroy)(?:_with_groups|_groups_vargs)?$ ^device_release$
         ^devres_release ^tty_(?:un)?register_device kobject_ ^kset_ sysfs_ ^internal_create_groups?$
-        register_netdev(?:ice)?(?:_many\w*|_queue)?$ rollback_registered
+        ^_*(?:un)?register_netdev(?:ice)?(?:_many\w*|_queue)?$ rollback_registered
         usb_(?:submit|kill|poison)_urb ^usb_kill_anchored usb_hcd_submit_urb
         usb_(?:control|internal_control|bulk|interrupt)_msg usb_start_wait_urb
         ^i2c_del_adapter$ ^hwrng_unregister ^cleanup_srcu_struct
