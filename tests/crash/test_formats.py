@@ -656,8 +656,9 @@ def test_damaged(log: str, title: str, why: str) -> None:
 
 
 WITHOUT_STACK = (
-    "BUG: KMSAN", "BUG: KCSAN", "BUG: KFENCE", "lock held when returning", "Bad rss-counter", "non-zero nr_", "workqueue lockup", "workqueue leaked", "kernel stack", "is corrupted in: ([A-Za-z_]", "Booting",
-    "unregister_netdevice", "VFS", "trusty", "fatal error:", "SYZF", "(panic:",
+    "BUG: KMSAN", "BUG: KCSAN", "BUG: KFENCE", "lock held when returning", "Bad rss-counter", "non-zero nr_", "workqueue lockup",
+    "workqueue leaked", "kernel stack", "is corrupted in: ([A-Za-z_]", "Booting", "unregister_netdevice", "VFS", "trusty", "fatal error:",
+    "SYZF", "(panic:",
 )  # fmt: skip
 """What is told by kinds whose report need not have a stack.
 
