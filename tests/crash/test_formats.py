@@ -471,6 +471,12 @@ WARNINGS = [
         )
         for log in warns(where, function)
     ),
+    (
+        "WARNING: lib/debugobjects.c:12 at debug_print_object~, CPU#0: f/7\nRIP: 0010:debug_print_object~\nCall Trace:\n"
+        " debug_check_no_obj_freed~\n __vunmap~\n free_percpu_irq~\n rcu_free_work~\n slave_kobj_release~\n" + FRAMES,
+        "WARNING: ODEBUG bug in slave_kobj_release",
+        (),
+    ),
     ("WARNING: CPU: 5 PID: -534549613 at fs/frob.c:12 frob~\n" + ARM64, "WARNING in frob", ()),
     ("WARNING: fs/frob.c:12 at 0x0, CPU#0: f/7\n" + RIP, "WARNING in frob", ()),
     (

@@ -34,7 +34,7 @@ SKIPPED = {
         kmalloc __kmalloc __kmalloc_node_track_caller kmalloc_slab kzalloc kcalloc kvmalloc_node __kvmalloc_node_noprof vmalloc vzalloc
         __vmalloc_node_range kmalloc_array ___kmalloc_large_node sock_kmalloc krealloc kmem_cache_alloc kmem_cache_free ___slab_alloc
         slab_post_alloc_hook __slab_free allocate_slab new_slab alloc_pages __alloc_pages_nodemask __alloc_frozen_pages_noprof
-        alloc_pages_bulk_noprof page_pool_alloc_pages __get_free_pages get_zeroed_page folio_alloc_noprof warn_alloc mempool_alloc
+        alloc_pages_bulk_noprof page_pool_alloc_pages __get_free_pages get_zeroed_page folio_alloc_noprof vma_alloc_folio_noprof warn_alloc mempool_alloc
         pagecache_get_page find_or_create_page __filemap_get_folio filemap_alloc_folio_noprof grab_cache_page_write_begin
         find_get_page do_read_cache_folio do_read_cache_page read_cache_page_gfp kfree kvfree kfree_sensitive vfree kfree_skb
         kfree_skb_reason __dev_kfree_skb_any
@@ -69,7 +69,7 @@ SKIPPED = {
     "data structures": """
         list_add __list_add_valid list_del __list_del_entry_valid_or_report list_move_tail list_splice list_replace hlist_add_head
         hlist_bl_del hlist_nulls_del_rcu rb_erase rb_insert_color __rb_insert_augmented rb_next rb_first rb_prev rhashtable_lookup_fast
-        __rhashtable_lookup rht_key_hashfn xa_load xas_load xas_start klist_del klist_put klist_next work_is_static_object
+        __rhashtable_lookup rht_key_hashfn llist_add_batch plist_add xa_load xas_load xas_start klist_del klist_put klist_next work_is_static_object
         timer_is_static_object debug_object_activate debug_print_object debug_check_no_obj_freed __debug_object_init
     """,
     "timers, work, completions": """
@@ -82,7 +82,7 @@ SKIPPED = {
     """,
     "device core and other registries": """
         get_device put_device device_add device_del device_register device_unregister device_create device_create_groups_vargs
-        device_destroy device_release devres_release_all tty_register_device_attr tty_unregister_device kobject_get kobject_put
+        device_destroy device_release devres_release_all tty_register_device_attr tty_unregister_device tty_port_unregister_device kobject_get kobject_put
         kobject_add_internal __kobject_del kset_register sysfs_create_dir_ns sysfs_remove_group sysfs_add_file_mode_ns
         internal_create_group register_netdev register_netdevice unregister_netdev unregister_netdevice_queue unregister_netdevice_many
         unregister_netdevice_many_notify rollback_registered rollback_registered_many usb_submit_urb usb_hcd_submit_urb usb_kill_urb

@@ -36,11 +36,23 @@ _LEAK_SKIP = (
     r"memdup",
 )
 """What allocates for others: it is the caller that has leaked."""
-_ODEBUG_SKIP = (r"debug_", r"rcu", r"timer_", r"work_", r"percpu_", r"vunmap", r"__free_", r"obj_")
+_ODEBUG_SKIP = (r"debug_", r"rcu", r"timer_", r"work_", r"percpu_", r"vunmap", r"__free_")
 """What arms, cancels or frees the object that is still in use."""
 _HELD_LOCK_SKIP = (r"lock_class", r"lock_sock", r"release_sock", r"^hlock")
 """What takes the lock for others."""
 
+_KMSAN_SKIP = (
+    r"alloc_skb",
+    r"netlink_ack",
+    r"netlink_rcv_skb",
+    r"^_*aes_",
+    r"_(?:en|de)crypt$",
+    r"^cipher_",
+    r"^crypto_",
+    r"^drbg_",
+    r"^rng_",
+)
+"""What makes messages or mixes bits for others: bytes that were not set before are theirs."""
 _RUST_SKIP = (r"rust_helper_BUG", r"rust_begin_unwind", r"core::(?:panicking|(?:option|result)::\w+_failed)")
 """How a Rust panic becomes a BUG()."""
 
@@ -126,6 +138,7 @@ _BUG = (
         title="KMSAN: kernel-usb-infoleak in {F}",
         alts=("KMSAN origin in {F}",),
         looks=((rx(r"Uninit was created at|^Local variable"), TRACE),),
+        skip=_KMSAN_SKIP,
         needs_stack=False,
     ),
     Kind(
@@ -133,17 +146,7 @@ _BUG = (
         title="KMSAN: {0} in {F}",
         alts=_BAD_ACCESS,
         looks=((rx(r"BUG: KMSAN: [a-z-]+ in " + FUNC), TRACE), (CALL_TRACE, TRACE)),
-        skip=(
-            r"alloc_skb",
-            r"netlink_ack",
-            r"netlink_rcv_skb",
-            r"^aes_",
-            r"_encrypt$",
-            r"^cipher_",
-            r"^crypto_",
-            r"^drbg_",
-            r"^rng_",
-        ),
+        skip=_KMSAN_SKIP,
         needs_stack=False,
     ),
     Kind(headline=rx(r"BUG: KCSAN: (.*)"), title="KCSAN: {0}", needs_stack=False),
