@@ -65,14 +65,14 @@ class Cutter:
             if self.beyond is None
             else []
         )
-        lines = text.split("\n")
-        if lines[-1] == "":
-            lines.pop()
         self._common = self._common and is_common(text)
         if found or self._open:
+            lines = text.removesuffix("\n").split("\n")
             yield from self._cut(lines, self._allowed(found))
+        else:
+            lines = text.removesuffix("\n").rsplit("\n", LEAD)[-LEAD:]
         self._lead = [*self._lead, *lines[-LEAD:]][-LEAD:]
-        self.lines += len(lines)
+        self.lines += text.count("\n") + (not text.endswith("\n"))
         self._bytes += byte_length(text)
 
     def finish(self) -> Iterator[Stretch]:
@@ -96,7 +96,10 @@ class Cutter:
             assert self._open is not None
             self._keep(lines, headline.line)
             self._open.headlines.append(headline)
-        self._keep(lines, self._last + WINDOW)
+        if self._open:
+            self._keep(lines, self._last + WINDOW)
+            if self.lines + len(lines) > self._last + WINDOW:
+                yield self._done()
 
     @property
     def _last(self) -> int:
