@@ -19,6 +19,7 @@ SKIPPED = {
         kasan_save_stack print_tainted get_taint lockdep_rcu_suspicious print_usage_bug print_lock_name print_circular_bug
         print_deadlock_bug print_irq_inversion_bug print_unlock_imbalance_bug show_usage
     """,
+    "injected faults": "should_failslab __should_failslab should_fail_alloc_page should_fail_usercopy should_fail_bio",
     "traps of x86": "fixup_bug handle_bug do_invalid_op exc_invalid_op invalid_op do_trap do_error_trap kernel_trap do_error "
     "asm_exc_invalid_op asm_exc_page_fault __x86_indirect_thunk_rax trace_hardirqs_off_thunk",
     "traps of arm and arm64": """
@@ -34,7 +35,8 @@ SKIPPED = {
         kmalloc __kmalloc __kmalloc_node_track_caller kmalloc_slab kzalloc kcalloc kvmalloc_node __kvmalloc_node_noprof vmalloc vzalloc
         __vmalloc_node_range kmalloc_array ___kmalloc_large_node sock_kmalloc krealloc kmem_cache_alloc kmem_cache_free ___slab_alloc
         slab_post_alloc_hook __slab_free allocate_slab new_slab alloc_pages __alloc_pages_nodemask __alloc_frozen_pages_noprof
-        alloc_pages_bulk_noprof page_pool_alloc_pages __get_free_pages get_zeroed_page folio_alloc_noprof vma_alloc_folio_noprof warn_alloc mempool_alloc
+        alloc_pages_bulk_noprof page_pool_alloc_pages __get_free_pages get_zeroed_page folio_alloc_noprof warn_alloc
+        vma_alloc_folio_noprof mempool_alloc
         pagecache_get_page find_or_create_page __filemap_get_folio filemap_alloc_folio_noprof grab_cache_page_write_begin
         find_get_page do_read_cache_folio do_read_cache_page read_cache_page_gfp kfree kvfree kfree_sensitive vfree kfree_skb
         kfree_skb_reason __dev_kfree_skb_any
@@ -69,7 +71,8 @@ SKIPPED = {
     "data structures": """
         list_add __list_add_valid list_del __list_del_entry_valid_or_report list_move_tail list_splice list_replace hlist_add_head
         hlist_bl_del hlist_nulls_del_rcu rb_erase rb_insert_color __rb_insert_augmented rb_next rb_first rb_prev rhashtable_lookup_fast
-        __rhashtable_lookup rht_key_hashfn llist_add_batch plist_add xa_load xas_load xas_start klist_del klist_put klist_next work_is_static_object
+        __rhashtable_lookup rht_key_hashfn llist_add_batch plist_add xa_load xas_load xas_start klist_del klist_put klist_next
+        work_is_static_object
         timer_is_static_object debug_object_activate debug_print_object debug_check_no_obj_freed __debug_object_init
     """,
     "timers, work, completions": """
@@ -82,7 +85,8 @@ SKIPPED = {
     """,
     "device core and other registries": """
         get_device put_device device_add device_del device_register device_unregister device_create device_create_groups_vargs
-        device_destroy device_release devres_release_all tty_register_device_attr tty_unregister_device tty_port_unregister_device kobject_get kobject_put
+        device_destroy device_release devres_release_all tty_register_device_attr tty_unregister_device tty_port_unregister_device
+        kobject_get kobject_put
         kobject_add_internal __kobject_del kset_register sysfs_create_dir_ns sysfs_remove_group sysfs_add_file_mode_ns
         internal_create_group register_netdev register_netdevice unregister_netdev unregister_netdevice_queue unregister_netdevice_many
         unregister_netdevice_many_notify rollback_registered rollback_registered_many usb_submit_urb usb_hcd_submit_urb usb_kill_urb
@@ -114,7 +118,7 @@ TO_BLAME = {
     "helpers that check what they are given, and are named by the reference": """
         kmemdup memdup_user_nul dev_uevent skb_free_head skb_release_data qlist_free_all pcpu_alloc stack_depot_fetch usercopy_abort
         csum_partial jhash idr_find radix_tree_next_chunk kernfs_get kernfs_remove_by_name_ns cdev_get __alloc_skb evict __dentry_kill
-        io_serial_out ktime_get bug_handler
+        io_serial_out ktime_get bug_handler should_fail should_fail_ex
     """,
     "walkers and entries that fail themselves": """
         unwind_next_frame __unwind_start arch_stack_walk do_page_fault __do_page_fault do_user_addr_fault

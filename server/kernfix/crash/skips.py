@@ -20,6 +20,9 @@ _BY_SUBJECT = {
         _taint(?:ed)?$ ^print_(?:lock|usage|circular|deadlock|irq|bad_irq|unlock|freed_lock|held_locks) show_usage
         ^die$ ^oops_(?:begin|end|enter|exit)$ crash_kexec
     """,
+    "injected faults": r"""
+        ^_*should_fail(?:slab$|_(?!ex$))
+    """,
     "traps, all architectures": r"""
         fixup_bug handle_bug invalid_op ^asm_exc_ do_trap _trap$ do_error _thunk
     """,
