@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kernfix.crash.blame import blamed_function, is_plumbing
+from kernfix.crash.blame import blame, is_plumbing
 from kernfix.crash.picks import above_anchor, first_waiter
 from kernfix.crash.report import Words, reports
 from kernfix.crash.rules import CALL_TRACE, FAULT, FUNC, TRACE, Kind, Look, rx
@@ -22,7 +22,7 @@ def words_of(text: str) -> Words:
 
 def check(text: str, function: str | None, *looks: Look, start: int = 0, **kind: Any) -> None:
     made = Kind(headline=rx("BUG: "), title="{F}", looks=looks or (STACK,), **kind)
-    assert blamed_function(made, words_of("BUG: a\n" + text), start) == function
+    assert blame(made, words_of("BUG: a\n" + text), start).function == function
 
 
 # --- ways to look ----------------------------------------------------------------------------------------------------------------------
@@ -86,7 +86,8 @@ def test_not_above_the_headline() -> None:
 def test_a_word_of_the_headline() -> None:
     check("", None, (rx(r"BUG: " + FUNC),))
     text = words_of("BUG: frob+0x1/0x2\n")
-    assert blamed_function(Kind(headline=rx("BUG: "), title="{F}", looks=((rx(r"BUG: " + FUNC),),)), text, 0) == "frob"
+    kind = Kind(headline=rx("BUG: "), title="{F}", looks=((rx(r"BUG: " + FUNC),),))
+    assert blame(kind, text, 0) == ("frob", False)
 
 
 # --- what is passed over ---------------------------------------------------------------------------------------------------------------
@@ -193,3 +194,12 @@ def test_waiting_is_no_reason_to_hang() -> None:
         "Call Trace:\n __schedule+0x1/0x2\n schedule+0x1/0x2\n wait_for_completion+0x1/0x2\n frob+0x1/0x2\n g+0x1/0x2\n"
     )
     check(text, "frob", pick=first_waiter)
+
+
+def test_what_tears_a_report_ends_a_step_and_not_the_way() -> None:
+    kind = Kind(headline=rx("BUG: "), title="{F}", looks=((FAULT, CALL_TRACE, TRACE), (CALL_TRACE, TRACE)))
+    torn = "BUG: a\n should_failslab+0x1/0x2\nRIP: 0010:frob+0x1/0x2\nCall Trace:\n grab+0x1/0x2\n"
+    assert blame(kind, words_of(torn), 0) == ("grab", True)
+    lost = "BUG: a\nCall Trace:\n frob+0x1/0x2\nslab index 9 out of bounds (4) for stack id 02aece30\n grab+0x1/0x2\n"
+    assert blame(kind, words_of(lost), 0) == ("frob", True)
+    assert blame(kind, words_of(lost.replace("out of bounds", "in bounds")), 0) == ("frob", False)

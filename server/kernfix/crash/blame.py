@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from kernfix.crash.demangle import demangled
 from kernfix.crash.entries import Entry, Heading, Sign
@@ -16,49 +17,72 @@ from kernfix.crash.titles import base_name
 
 _INJECTED = "should_fail"
 """How the functions of fault injection begin: their stack comes without a headline, in the middle of another report."""
+_LOST = "for stack id"
+"""The end of what lib/stackdepot.c says of a stack that it cannot show (``slab index 52784 out of bounds (433) for stack id …``)."""
+_BREAK = ""
+"""Stands for a line at which a step was given up, among the functions that a look passes."""
 
 
-def blamed_function(kind: Kind, words: Words, start: int) -> str | None:
-    """The function to blame for a crash of that kind, whose headline is the line `start` of the words; None where none can be named."""
+class Blame(NamedTuple):
+    """The function to blame, None where none can be named, and whether the way to it was `torn` by something else's stack."""
+
+    function: str | None
+    torn: bool = False
+
+
+def blame(kind: Kind, words: Words, start: int) -> Blame:
+    """Whom a crash of that kind, whose headline is the line `start` of the words, is to be blamed on."""
+    may_be_torn = _INJECTED in words.text or _LOST in words.text
+    torn = False
     for look in kind.looks:
-        candidates = _candidates(kind, look, words, start)
-        if candidates is None:
-            return None
+        candidates, torn = _candidates(kind, _passed(look, words, start, may_be_torn), may_be_torn)
         chosen = (kind.pick(candidates) if kind.pick else candidates[0]) if candidates else None
         if chosen:
-            return chosen
-    return None
+            return Blame(chosen, torn)
+    return Blame(None, torn)
 
 
-def _candidates(kind: Kind, look: Look, words: Words, start: int) -> list[str] | None:
-    """The functions that a look passes, innermost first (only the first, unless the kind picks); None when an injected fault makes the
-    stack worthless.
-    """
+def _candidates(kind: Kind, passed: Iterable[str], may_be_torn: bool) -> tuple[list[str], bool]:
+    """The functions that may be to blame, innermost first (only the first, where that is enough), and whether the way was torn."""
     found: list[str] = []
-    for name in _passed(look, words, start):
-        if name.startswith(_INJECTED) and not found:
-            return None
+    torn = False
+    for name in passed:
+        torn |= name is _BREAK
         plain = plain_name(name)
-        if not _is_skipped(kind.skip, plain):
+        if plain and not _is_skipped(kind.skip, plain):
             found.append(plain)
-            if kind.pick is None:
+            if kind.pick is None and not may_be_torn:
                 break
-    return found
+    return found, torn
 
 
-def _passed(look: Look, words: Words, at: int) -> Iterator[str]:
-    """Every function on the way of a look, from the line `at` down; the way ends at a step that nothing fits."""
+def _passed(look: Look, words: Words, at: int, may_be_torn: bool) -> Iterator[str]:
+    """Every function on the way of a look, from the line `at` down; the way ends at a step that nothing fits. A step on whose way
+    something tears the report is given up, and the next goes on from there.
+    """
+    breaks = [no for no in range(at, len(words.entries)) if _is_break(words, no)] if may_be_torn else []
     for step in look:
-        if step is not TRACE:
-            name, found = _step_to(step, words, at)
-            yield from (_INJECTED for entry in words.entries[at:found] if _is_injected(entry))
-            if name:
-                yield name
-            at = found + 1
-            continue
-        while at < len(words.entries) and not _ends_stack(words.entries[at]):
-            yield from stack_names(words.entries[at])
-            at += 1
+        torn = next((no for no in breaks if no >= at), len(words.entries))
+        if step is TRACE:
+            end = next((no for no in range(at, torn) if _ends_stack(words.entries[no])), torn)
+            for entry in words.entries[at:end]:
+                yield from stack_names(entry)
+            name = None
+        else:
+            name, end = _step_to(step, words, at)
+        if torn < len(words.entries) and torn <= end:
+            yield _BREAK
+            end = torn
+        elif name:
+            yield name
+        at = end + 1
+
+
+def _is_break(words: Words, line: int) -> bool:
+    entry = words.entries[line]
+    if isinstance(entry, Frame):
+        return not entry.register and not entry.inlined and plain_name(entry.function).startswith(_INJECTED)
+    return entry is None and _LOST in words.bodies[line] and " out of bounds (" in words.bodies[line]
 
 
 def _step_to(step: re.Pattern[str] | object, words: Words, at: int) -> tuple[str | None, int]:
@@ -95,10 +119,6 @@ def is_call_trace(entry: Entry) -> bool:
 
 def _ends_stack(entry: Entry) -> bool:
     return isinstance(entry, Heading) and entry.sign is not Sign.NONE
-
-
-def _is_injected(entry: Entry) -> bool:
-    return isinstance(entry, Frame) and entry.function.startswith(_INJECTED)
 
 
 def is_plumbing(function: str) -> bool:

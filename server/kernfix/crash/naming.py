@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from kernfix.crash import corruption
-from kernfix.crash.blame import blamed_function
+from kernfix.crash.blame import Blame, blame
 from kernfix.crash.report import Report, Words
 from kernfix.crash.rules import Kind
 from kernfix.crash.titles import normalised, plain_names
@@ -54,17 +54,17 @@ def _of_kind(kind: Kind, match: re.Match[str], words: Words, far: Words, line: i
     if kind.body and body is None:
         return None
     groups = [*match.groups(""), *(body.groups("") if body else ())]
-    function = blamed_function(kind, words, line) if kind.names_function else None
-    names = plain_names(function) if function else (corruption.NO_FUNCTION,)
+    function, torn = blame(kind, words, line) if kind.names_function else Blame(None)
+    names = plain_names(function, grouped=kind.pick is not None) if function else (corruption.NO_FUNCTION,)
     raw = [form.format(*groups, F=name) for name in names for form in (kind.title, *kind.alts)]
     title, *others = map(normalised, raw)
-    corrupted = corruption.torn_title(raw[0]) or _wholeness(kind, function, far)
+    corrupted = corruption.torn_title(raw[0]) or _wholeness(kind, far, is_blamed=function is not None and not torn)
     return Named(title, tuple(sorted({*others} - {title})), function, corrupted, words, kind)
 
 
-def _wholeness(kind: Kind, function: str | None, far: Words) -> str | None:
+def _wholeness(kind: Kind, far: Words, *, is_blamed: bool) -> str | None:
     if kind.broken:
         return corruption.BROKEN_FORMAT
-    if kind.names_function and function is None:
+    if kind.names_function and not is_blamed:
         return corruption.NO_FRAMES
     return corruption.torn_stack(far) if kind.needs_stack else None
