@@ -25,7 +25,7 @@ from kernfix.crash.stretch import MAX_HEADLINES, Cutter, Stretch, length_of, who
 from kernfix.crash.titles import base_name
 from kernfix.crash.whole import Whole
 
-BLOCK = PIECE = 1 << 20
+PIECE = 1 << 20
 """Characters of a log that are looked at in one go."""
 _LOCKS = "){", "trying to release"
 """One of them is in every report that has anything to say about locks."""
@@ -42,7 +42,7 @@ def decode(data: bytes) -> str:
 
 def parse(text: str) -> Log:
     """All crashes of a console log, in log order. Never raises, and takes time in proportion to the log."""
-    return _parse(whole_lines((text[at : at + BLOCK] for at in range(0, len(text), BLOCK)), "\n", REPLAY, PIECE))
+    return _parse(whole_lines((text[at : at + PIECE] for at in range(0, len(text), PIECE)), "\n", REPLAY, PIECE))
 
 
 def parse_stream(blocks: Iterable[bytes]) -> Log:
