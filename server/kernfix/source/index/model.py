@@ -26,13 +26,18 @@ class Use(NamedTuple):
     end: int
 
 
+Piece = str | int
+"""A part of a name that a macro builds: literal text, or the number (from 0) of the macro's argument that stands there."""
+
+
 class Maker(NamedTuple):
-    """What a macro makes: a function called `prefix`, the macro's argument number `parameter` (from 0), `suffix`."""
+    """What an invocation of `macro` does: it defines a function (`calls` is empty, `arguments` has the pieces of its name alone), or it
+    invokes the macro `calls` with arguments that are made of these pieces.
+    """
 
     macro: str
-    prefix: str
-    parameter: int
-    suffix: str
+    calls: str
+    arguments: tuple[tuple[Piece, ...], ...]
 
 
 class Scan(NamedTuple):

@@ -1,0 +1,173 @@
+"""Functions that macros make: what each macro makes, where it is invoked, and the names that come of it.
+
+Macros are read where they are defined, so that those of a driver are known as well as those of the kernel's headers:
+``#define DEFINE_SHOW_ATTRIBUTE(name) static int name##_open(...) { ... }`` makes ``foo_open`` out of ``DEFINE_SHOW_ATTRIBUTE(foo);``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from kernfix.source.index.model import Maker, Piece
+
+_DEFINE = re.compile(rb"#[ \t]*define[ \t]+(\w+)\(([^()\n]*)\)[ \t]*(?=[\\A-Za-z_])")
+_BODY_LIMIT = 20_000
+_NAME = rb"(\w+(?:\s*##\s*\w+)*)\s*\((?:[^(){};]|\((?:[^(){};]|\([^(){};]*\))*\))*\)"
+_HEAD = re.compile(_NAME + rb"\s*(?:\w+(?:\([^(){}]*\))?\s*){0,4}\{")
+_LAST_HEAD = re.compile(_NAME + rb"\s*\Z")
+_CALL = re.compile(rb"(\w+)\s*\(")
+_PAREN = re.compile(rb"[()]|/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
+_COMMA = re.compile(rb"[(){}\[\],]|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
+_IDENTIFIER = re.compile(rb"\w{1,100}\Z")
+_PASTE = re.compile(rb"\s*##\s*")
+_KEYWORDS = frozenset(b"if for while switch return sizeof typeof __typeof__ defined do else __attribute__ likely unlikely".split())
+_MOST_CALLS = 12
+_MOST_ARGUMENTS = 12
+_DEPTH = 8
+
+
+def makers_of(source: bytes) -> Iterator[Maker]:
+    """What the macros that a text defines make."""
+    if b"define" not in source:
+        return
+    for match in _DEFINE.finditer(source):
+        body = _body(source, match.end())
+        if body[:1] in b"\\ads_bcefghijklmnopqrtuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ":
+            yield from _makers(match[1], match[2], body)
+
+
+def _body(source: bytes, at: int) -> bytes:
+    end = source.find(b"\n", at)
+    if end < 0:
+        return source[at:]
+    if source[end - 1 : end] != b"\\":
+        return source[at:end]
+    while end >= 0 and source[end - 1 : end] == b"\\" and end - at < _BODY_LIMIT:
+        end = source.find(b"\n", end + 1)
+    return source[at : end if end >= 0 else len(source)].replace(b"\\\n", b"\n")
+
+
+def _makers(macro: bytes, parameters: bytes, body: bytes) -> Iterator[Maker]:
+    names = {name.strip().removesuffix(b"...") or b"__VA_ARGS__": number for number, name in enumerate(parameters.split(b","))}
+    if b"..." in parameters and b"__VA_ARGS__" not in names:
+        names.setdefault(b"__VA_ARGS__", len(names) - 1)
+    label = macro.decode()
+    heads = list(_HEAD.finditer(body)) if b"{" in body else []
+    if not body.rstrip().endswith((b"}", b";")) and (last := _LAST_HEAD.search(_top(body))) and _is_typed(body, last):
+        heads.append(last)
+    for head in heads:
+        pieces = _pieces(head[1], names)
+        if head[1] not in _KEYWORDS and any(isinstance(piece, int) for piece in pieces):
+            yield Maker(label, "", (pieces,))
+    for number, call in enumerate(_CALL.finditer(top := _top(body))):
+        if number >= _MOST_CALLS:
+            break
+        if call[1] in _KEYWORDS or call[1] in names or call[1] == macro:
+            continue
+        end = closing(top, call.end() - 1, len(top))
+        inside = top[call.end() : end - 1] if end else b""
+        arguments = tuple(_pieces(part.strip(), names) for part in _parts(inside))
+        if any(isinstance(piece, int) for pieces in arguments for piece in pieces):
+            yield Maker(label, call[1].decode(), arguments)
+
+
+def _is_typed(body: bytes, head: re.Match[bytes]) -> bool:
+    """Whether a type stands before the name, so that it is no mere call."""
+    return body[: head.start()].rstrip()[-1:].isalnum() or body[: head.start()].rstrip()[-1:] in (b"*", b"_")
+
+
+def _top(body: bytes) -> bytes:
+    """A macro's text without what is in braces."""
+    if b"{" not in body:
+        return body
+    kept: list[bytes] = []
+    depth = 0
+    for part in re.split(rb"([{}])", body):
+        if part == b"{":
+            depth += 1
+        elif part == b"}":
+            depth = max(depth - 1, 0)
+            kept.append(b";")
+        elif depth == 0:
+            kept.append(part)
+    return b"".join(kept)
+
+
+def _pieces(text: bytes, names: Mapping[bytes, int]) -> tuple[Piece, ...]:
+    """The pieces that ``a ## b ## _c`` is pasted from; nothing where it is no name."""
+    parts = _PASTE.split(text)
+    if not all(_IDENTIFIER.match(part) for part in parts):
+        return ()
+    return tuple(names[part] if part in names else part.decode() for part in parts)
+
+
+def invocation(source: bytes, start: int, opening: int, limit: int) -> tuple[str, tuple[str, ...], int] | None:
+    """The macro invoked at `start`, its arguments and its last offset; None when it is a part of something else."""
+    above = source[max(start - 200, 0) : start].rstrip(b" \t\r\n")
+    if above and above[-1:] not in b";})/\\" and not above.rpartition(b"\n")[2].lstrip().startswith(b"#"):
+        return None
+    end = closing(source, opening, limit)
+    if end is None:
+        return None
+    return source[start:opening].strip().decode(), split_arguments(source[opening + 1 : end - 1]), end - 1
+
+
+def closing(text: bytes, opening: int, limit: int) -> int | None:
+    """The offset behind the parenthesis that closes the one at `opening`, None when there is none before `limit`."""
+    simple = text.find(b")", opening, limit)
+    if simple < 0:
+        return None
+    if text.find(b"(", opening + 1, simple) < 0:
+        return simple + 1
+    depth = 0
+    for match in _PAREN.finditer(text, opening, limit):
+        if match[0] == b"(":
+            depth += 1
+        elif match[0] == b")":
+            depth -= 1
+            if depth == 0:
+                return match.end()
+    return None
+
+
+def split_arguments(inside: bytes) -> tuple[str, ...]:
+    """The arguments of an invocation that are plain names, ``""`` for every other."""
+    return tuple(
+        part.decode() if _IDENTIFIER.match(part := raw.strip()) else "" for raw in _parts(inside)[:_MOST_ARGUMENTS]
+    )
+
+
+def _parts(inside: bytes) -> list[bytes]:
+    if b"(" not in inside and b'"' not in inside and b"{" not in inside:
+        return inside.split(b",")
+    parts, depth, begin = [], 0, 0
+    for match in _COMMA.finditer(inside):
+        token = match[0]
+        if token in b"([{":
+            depth += 1
+        elif token in b")]}":
+            depth -= 1
+        elif token == b"," and depth == 0:
+            parts.append(inside[begin : match.start()])
+            begin = match.end()
+    return [*parts, inside[begin:]]
+
+
+def made(macro: str, arguments: tuple[str, ...], makers: Mapping[str, Iterable[Maker]], depth: int = _DEPTH) -> Iterator[str]:
+    """The names of the functions that an invocation makes, by the makers of each macro."""
+    if depth == 0:
+        return
+    for maker in makers.get(macro, ()):
+        filled = tuple(_filled(pieces, arguments) for pieces in maker.arguments)
+        if not maker.calls:
+            if filled[0]:
+                yield filled[0]
+        elif maker.calls in makers:
+            yield from made(maker.calls, filled, makers, depth - 1)
+
+
+def _filled(pieces: tuple[Piece, ...], arguments: tuple[str, ...]) -> str:
+    """The text of pieces with the arguments put in, ``""`` where one is missing or is no name."""
+    parts = [piece if isinstance(piece, str) else arguments[piece] if piece < len(arguments) else "" for piece in pieces]
+    return "" if any(not part for part, piece in zip(parts, pieces, strict=True) if isinstance(piece, int)) else "".join(parts)

@@ -1,0 +1,168 @@
+"""What one file defines, in one pass over its bytes.
+
+The kernel closes functions with a brace in column 0, so bodies are skipped by looking for the next one, and only what stands between
+functions is read. Where that cannot be right (a brace in column 0 opens before one closes), the braces are counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kernfix.source.index.assembly import labels
+from kernfix.source.index.heads import head_of
+from kernfix.source.index.macros import invocation, makers_of
+from kernfix.source.index.model import Defined, Scan, Use
+
+_USE = re.compile(rb"\n([A-Za-z_]\w*)\(")
+_IGNORED = re.compile(
+    rb"EXPORT_|MODULE_|module_param|EXPORT|ACPI_EXPORT|MOD_|subsys_initcall|module_init|module_exit|late_initcall|device_initcall"
+    rb"|arch_initcall|core_initcall|fs_initcall|early_param|__setup|early_initcall|postcore_initcall|ALLOW_ERROR_INJECTION|NOKPROBE"
+    rb"|BTF_|LIST_HEAD|DEFINE_SPINLOCK|DEFINE_MUTEX|DECLARE_|DEFINE_PER_CPU|DEFINE_STATIC_KEY|MODULE|NET_|BUILD_BUG|static_assert"
+)
+"""Macros that make no function, and are used most."""
+_TOKEN = re.compile(
+    rb"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|[{}]|^[ \t]*#[ \t]*(?:if|else|elif|endif)",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def scan(source: bytes, path: str) -> Scan:
+    """What the text of the file at `path` adds to an index; the ending of the path tells the language. Never raises."""
+    if path.endswith(".S"):
+        return Scan(tuple(labels(source)))
+    if b"{" not in source and b";" not in source and b"##" not in source:
+        return Scan()  # nothing but numbers: half of the kernel's headers, by size
+    reader = _Reader(source)
+    reader.read()
+    return Scan(tuple(reader.defined), tuple(reader.uses), tuple(makers_of(source)))
+
+
+class _Reader:
+    """Goes through a text once; offsets only grow."""
+
+    def __init__(self, source: bytes) -> None:
+        self._source = source
+        self._line = 1
+        self._counted = 0
+        self.defined: list[Defined] = []
+        self.uses: list[Use] = []
+
+    def read(self) -> None:
+        source = self._source
+        gap = at = 0
+        """Where what is between blocks begins, and where the next brace is looked for."""
+        while (brace := source.find(b"{", at)) >= 0:
+            skip = _not_code(source, gap, brace)
+            if skip:
+                at = skip
+                continue
+            begin = source.rfind(b"\n", gap, brace) + 1 or gap
+            end = self._block(gap, begin, brace)
+            gap = at = end
+        self._take_uses(gap, len(source))
+
+    def _line_at(self, offset: int) -> int:
+        self._line += self._source.count(b"\n", self._counted, offset)
+        self._counted = offset
+        return self._line
+
+    def _block(self, gap: int, begin: int, brace: int) -> int:
+        """Take what stands before a brace and is not in a block; the offset behind the block."""
+        source = self._source
+        head = head_of(source, gap, brace)
+        if head is None:
+            self._take_uses(gap, begin)
+            return brace + 1 if source[begin : begin + 8] == b'extern "' else _end_of_data(source, brace)
+        self._take_uses(gap, head.start)
+        start = self._line_at(head.start)
+        end = _end_of_body(source, brace)
+        last = self._line_at(end - 1)
+        self.defined += [Defined(name, start, last) for name in head.names]
+        if head.macro:
+            self.uses.append(Use(head.macro, head.arguments, start, last))
+        return end
+
+    def _take_uses(self, gap: int, end: int) -> None:
+        """The macros that are invoked in column 0 of what is between blocks."""
+        for match in _USE.finditer(self._source, max(gap - 1, 0), end):
+            if _IGNORED.match(self._source, match.start(1)):
+                continue
+            found = invocation(self._source, match.start(1), match.end() - 1, end)
+            if found and match.start(1) >= self._counted:
+                macro, arguments, stop = found
+                start = self._line_at(match.start(1))
+                self.uses.append(Use(macro, arguments, start, self._line_at(stop)))
+
+
+def _not_code(source: bytes, gap: int, brace: int) -> int:
+    """Where to go on when a brace is in a comment or in a preprocessor line, else 0."""
+    comment = source.rfind(b"/*", gap, brace)
+    if comment >= 0 and source.find(b"*/", comment + 2, brace) < 0:
+        end = source.find(b"*/", brace)
+        return end + 2 if end >= 0 else len(source)
+    begin = source.rfind(b"\n", gap, brace) + 1
+    line = source[begin or gap : brace]
+    if b"//" in line:
+        end = source.find(b"\n", brace)
+        return end if end >= 0 else len(source)
+    if line.lstrip()[:1] == b"#" or (begin and source[max(begin - 3, 0) : begin - 1].rstrip()[-1:] == b"\\"):
+        return _end_of_directive(source, brace)
+    return 0
+
+
+def _end_of_directive(source: bytes, at: int) -> int:
+    end = source.find(b"\n", at)
+    while end > 0 and source[max(end - 2, 0) : end].rstrip()[-1:] == b"\\":
+        end = source.find(b"\n", end + 1)
+    return end if end >= 0 else len(source)
+
+
+def _end_of_body(source: bytes, brace: int) -> int:
+    """The offset behind a function's body."""
+    line_end = source.find(b"\n", brace)
+    rest = source[brace : line_end if line_end >= 0 else len(source)]
+    if b"}" in rest and rest.count(b"{") == rest.count(b"}"):
+        return brace + len(rest.rstrip())
+    end = source.find(b"\n}", brace)
+    if end < 0 or source.find(b"\n{", brace, end) >= 0:
+        return _counted_end(source, brace, end + 2 if end >= 0 else len(source))
+    return end + 2
+
+
+def _end_of_data(source: bytes, brace: int) -> int:
+    """The offset behind the braces of a type or an initialiser."""
+    line_end = source.find(b"\n", brace)
+    rest = source[brace : line_end if line_end >= 0 else len(source)]
+    if b"}" in rest and rest.count(b"{") == rest.count(b"}"):
+        return brace + rest.rfind(b"}") + 1
+    end = source.find(b"\n}", brace)
+    if end < 0 or source.find(b")\n{", brace, end) >= 0 or source.find(b") {", brace, end) >= 0 or _is_values(source, brace, end):
+        return _counted_end(source, brace, end + 2 if end >= 0 else len(source))
+    return end + 2
+
+
+def _is_values(source: bytes, brace: int, end: int) -> bool:
+    """Whether an initialiser (``= {``) holds statements: then it has ended before."""
+    return source[max(brace - 8, 0) : brace].rstrip()[-1:] == b"=" and source.find(b";", brace, end) >= 0
+
+
+def _counted_end(source: bytes, brace: int, fallback: int) -> int:
+    """The offset behind the brace that closes the one at `brace`; of ``#if`` branches each begins as deep as the first."""
+    depth = 0
+    outer: list[int] = []
+    for match in _TOKEN.finditer(source, brace):
+        token = match[0]
+        if token == b"{":
+            depth += 1
+        elif token == b"}":
+            depth -= 1
+            if depth <= 0:
+                return match.end()
+        elif token.endswith(b"if") and not token.endswith((b"elif", b"endif")):
+            outer.append(depth)
+        elif token.endswith((b"else", b"elif")) and outer:
+            depth = outer[-1]
+        elif token.endswith(b"endif") and outer:
+            outer.pop()
+    return fallback
