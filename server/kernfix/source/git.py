@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 
-from kernfix.source.tree import Tree
+from kernfix.patch import unsafe_path
+from kernfix.source.tree import MAX_FILE, Tree
 
 _OPTIONS = (
     "--no-pager",
@@ -28,6 +30,8 @@ _DIFF = (
     *("--src-prefix=a/", "--dst-prefix=b/", "HEAD", "--"),
 )
 _FILTERS = r"^filter\..*\.(clean|process)$"
+_COMMIT = re.compile(r"-g([0-9a-f]{7,64})(?![0-9a-z])")
+_RELEASE = re.compile(r"v?([2-9]\.\d{1,3}|[1-9]\d\.\d{1,3})(\.\d{1,4})?(-rc\d{1,2})?(-next-\d{8})?(-[A-Za-z]+)?")
 
 
 def _git(tree: Tree, *arguments: str) -> str | None:
@@ -78,3 +82,37 @@ def diff_head(tree: Tree) -> str | None:
 def dirty(tree: Tree) -> bool:
     """Whether tracked files differ from the commit that is checked out."""
     return bool(diff_head(tree))
+
+
+def commit_of(tree: Tree, release: str) -> str | None:
+    """The commit that a kernel of `release` was built from, where this repository has it.
+
+    A release names its commit (``6.1.0-rc3-00123-gabcdef012345``, scripts/setlocalversion), or is that of a tag (``v6.1-rc3``, ``6.1.0``,
+    ``6.1.12-syzkaller``, ``6.9.0-rc1-next-20240325``). One of a distribution (``6.1.0-13-amd64``) and one with commits on top of a tag
+    (``6.1.0+``) name none.
+    """
+    words = release.split(maxsplit=1)
+    name = _revision(words[0]) if words else None
+    if name is None or not is_git(tree):
+        return None
+    return (_git(tree, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") or "").strip() or None
+
+
+def _revision(release: str) -> str | None:
+    """What git may call the commit of `release`."""
+    if stated := _COMMIT.search(release):
+        return stated[1]
+    match = _RELEASE.fullmatch(release)
+    if match is None:
+        return None
+    version, patch, candidate, following, _ = match.groups("")
+    return f"refs/tags/{following[1:] or 'v' + version + patch.removesuffix('.0') + candidate}"
+
+
+def text_at(tree: Tree, commit: str, path: str) -> str | None:
+    """The text of a file in `commit` (see `commit_of`), decoded as `Tree.read` does; None when it has none there or is too large."""
+    if unsafe_path(path) or not re.fullmatch("[0-9a-f]{7,64}", commit):
+        return None
+    name = f"{commit}:{path}"
+    size = (_git(tree, "cat-file", "-s", name) or "").strip()
+    return _git(tree, "cat-file", "blob", name) if size.isdigit() and int(size) <= MAX_FILE else None
