@@ -1,0 +1,189 @@
+"""ELF files as the linker writes them, of every class and byte order: sections, symbols, build id (elf(5), the System V gABI).
+
+Files are hostile: every offset and count is held against the file's size before anything is read, and nothing here raises on them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+_MAGIC = b"\x7fELF"
+_IDENT = 16
+_HEADS = {1: "HHIIIIIHHHHHH", 2: "HHIQQQIHHHHHH"}
+_SECTIONS = {1: "IIIIIIIIII", 2: "IIQQQQIIQQ"}
+_SYMBOLS = {1: "IIIBBH", 2: "IBBHQQ"}
+_ORDERS = {1: "<", 2: ">"}
+_RELOCATABLE = 1
+_NO_BITS, _SYMTAB, _NOTE = 8, 2, 7
+_ALLOC, _EXEC = 2, 4
+_STT_FUNC, _STT_SECTION, _STT_FILE = 2, 3, 4
+_SHN_RESERVED = 0xFF00
+_ARM = 40
+_BUILD_ID = 3
+_MAX_SECTIONS = 1 << 20
+_MAX_PART = 1 << 30
+"""The largest table in bytes that is read; the strings of the largest kernels have some ten million."""
+
+
+class Section(NamedTuple):
+    """A section: its name, where it is in memory (0 in a relocatable file) and in the file, in bytes."""
+
+    name: str
+    type: int
+    flags: int
+    address: int
+    offset: int
+    size: int
+    link: int
+    align: int
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is code that is loaded."""
+        return bool(self.flags & _ALLOC) and bool(self.flags & _EXEC)
+
+
+class Symbol(NamedTuple):
+    """A symbol that is defined here: its value (an address; the offset in the section in a relocatable file) and section number."""
+
+    name: str
+    value: int
+    section: int
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One ELF file; `machine` is its number in elf.h, `build_id` is in hexadecimal digits. Raises OSError where it cannot be read again."""
+
+    path: Path
+    bits: int
+    little: bool
+    machine: int
+    relocatable: bool
+    sections: tuple[Section, ...]
+    build_id: str | None = None
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether there is debug information, packed or not."""
+        return any(
+            each.name in (".debug_info", ".zdebug_info") and each.size and each.type != _NO_BITS for each in self.sections
+        )
+
+    def content(self, section: Section, most: int = _MAX_PART) -> bytes:
+        """The first bytes of a section; nothing where the file holds none of them."""
+        if section.type == _NO_BITS:
+            return b""
+        with self.path.open("rb") as file:
+            file.seek(section.offset)
+            return file.read(min(section.size, most))
+
+    def at(self, address: int, most: int) -> bytes:
+        """The bytes at an address of a linked file, up to the end of their section; nothing where the file holds none."""
+        for each in self.sections:
+            if each.flags & _ALLOC and each.address <= address < each.address + each.size:
+                skip = address - each.address
+                return self.content(each._replace(offset=each.offset + skip, size=each.size - skip), most)
+        return b""
+
+    def named(self, name: str) -> bytes:
+        """The content of the section of that name; nothing where there is none."""
+        return next((self.content(each) for each in self.sections if each.name == name), b"")
+
+    def symbols(self) -> Iterator[Symbol]:
+        """Every symbol with a name in a loaded section, but for those that the kernel does not count either.
+
+        Those are the compiler's local labels and the marks between code and data (is_ignored_symbol in scripts/kallsyms.c,
+        is_mapping_symbol in kernel/module/kallsyms.c).
+        """
+        table = next((each for each in self.sections if each.type == _SYMTAB), None)
+        if table is None or table.link >= len(self.sections):
+            return
+        raw, names = self.content(table), self.content(self.sections[table.link])
+        row = struct.Struct(("<" if self.little else ">") + _SYMBOLS[self.bits // 32])
+        rows = row.iter_unpack(raw[: len(raw) // row.size * row.size])
+        wide, loaded = self.bits == 64, [bool(each.flags & _ALLOC) for each in self.sections]
+        for fields in rows:
+            name, info, _, section, value, _ = fields if wide else (fields[0], *fields[3:6], fields[1], fields[2])
+            kind = info & 15
+            if section >= len(loaded) or not loaded[section] or kind in (_STT_SECTION, _STT_FILE):
+                continue
+            end = names.find(b"\0", name)
+            text = names[name:end]
+            if text and not text.startswith((b"$", b".L", b"L0\1")):
+                thumb = self.machine == _ARM and kind == _STT_FUNC
+                yield Symbol(text.decode("utf-8", "replace"), value & ~1 if thumb else value, section)
+
+
+def read_image(path: Path) -> Image | str:
+    """The ELF file at `path`, or one sentence that says why it is none."""
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            return _read(path, file, size)
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror or error}."
+
+
+def _read(path: Path, file: BinaryIO, size: int) -> Image | str:
+    ident = file.read(_IDENT)
+    if len(ident) < _IDENT or ident[:4] != _MAGIC or ident[4] not in _HEADS or ident[5] not in _ORDERS:
+        return f"{path} is not an ELF file."
+    order = _ORDERS[ident[5]]
+    head, row = struct.Struct(order + _HEADS[ident[4]]), struct.Struct(order + _SECTIONS[ident[4]])
+    raw = file.read(head.size)
+    if len(raw) < head.size:
+        return f"{path} is damaged: its head is cut short."
+    type_, machine, _, _, _, offset, _, _, _, _, row_size, count, names = head.unpack(raw)
+    rows = _rows(file, row, offset, count, size) if row_size == row.size else None
+    if not rows:
+        return f"{path} is damaged: its section table is cut short."
+    names = rows[0][6] if names == 0xFFFF else names
+    sections = _sections(file, rows, names, size) if names < len(rows) else None
+    if sections is None:
+        return f"{path} is damaged: a section ends after the file."
+    image = Image(path, 32 * ident[4], order == "<", machine, type_ == _RELOCATABLE, sections)
+    return Image(image.path, image.bits, image.little, machine, image.relocatable, sections, _build_id(image, order))
+
+
+def _rows(file: BinaryIO, row: struct.Struct, offset: int, count: int, size: int) -> list[tuple[int, ...]] | None:
+    """The section table; where there are more sections than its count can tell, the first row has their number."""
+    if count == 0 and 0 < offset <= size - row.size:
+        file.seek(offset)
+        count = row.unpack(file.read(row.size))[5]
+    if not 0 < count <= _MAX_SECTIONS or offset + count * row.size > size:
+        return None
+    file.seek(offset)
+    table = file.read(count * row.size)
+    return list(row.iter_unpack(table)) if len(table) == count * row.size else None
+
+
+def _sections(file: BinaryIO, rows: list[tuple[int, ...]], names: int, size: int) -> tuple[Section, ...] | None:
+    file_size = size
+    if any(row[1] != _NO_BITS and row[4] + row[5] > file_size for row in rows[1:]):
+        return None
+    file.seek(rows[names][4])
+    labels = file.read(min(rows[names][5], _MAX_PART))
+
+    def label(at: int) -> str:
+        return labels[at : labels.find(b"\0", at)].decode("utf-8", "replace") if at < len(labels) else ""
+
+    return tuple(Section(label(row[0]), row[1], row[2], row[3], row[4], row[5], row[6], row[8]) for row in rows)
+
+
+def _build_id(image: Image, order: str) -> str | None:
+    """What ``ld --build-id`` wrote: the description of the note of owner GNU and type 3, among other notes in vmlinux."""
+    head = struct.Struct(order + "III")
+    for section in image.sections:
+        notes, at = image.content(section, 1 << 16) if section.type == _NOTE else b"", 0
+        while at + head.size <= len(notes):
+            owner, size, kind = head.unpack_from(notes, at)
+            begin = at + head.size + (owner + 3) // 4 * 4
+            if kind == _BUILD_ID and notes[at + head.size : begin].rstrip(b"\0") == b"GNU" and begin + size <= len(notes):
+                return notes[begin : begin + size].hex()
+            at = begin + (size + 3) // 4 * 4
+    return None

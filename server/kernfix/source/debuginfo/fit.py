@@ -1,0 +1,84 @@
+"""Whether debug information is that of the kernel which printed a log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kernfix.crash.model import Crash, Frame
+from kernfix.source.debuginfo.elf import Image
+
+_MACHINES = {
+    3: "i386",
+    8: "mips",
+    20: "ppc64",
+    21: "ppc64",
+    22: "s390",
+    40: "arm",
+    62: "x86_64",
+    183: "arm64",
+    243: "riscv",
+    258: "loongarch",
+}
+"""ELF machine numbers (elf.h) to the names of architectures in crashes."""
+_BANNER = "linux_banner"
+_RELEASE = re.compile(rb"Linux version (\S{1,128}) ")
+_STATED = re.compile(r"(?P<release>\S+)(?: #\S+)?(?: (?P<build_id>[0-9a-f]{16,64}))?")
+_VERMAGIC = re.compile(rb"(?:^|\0)vermagic=(\S{1,128}) ")
+_MADE = ("bpf_prog_", "bpf_trampoline_", "bpf_dispatcher_", "ftrace_trampoline", "kprobe_")
+"""What the kernel makes symbols for while it runs."""
+_LEAST_SHARE = 0.75
+"""Of the functions of a log, those that must have the size they have in the right kernel; the rest is for torn lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What kernel some debug information is of, as far as it says so."""
+
+    release: str | None = None
+    build_id: str | None = None
+    arch: str | None = None
+
+
+def identity_of(image: Image) -> Identity:
+    """The identity of a vmlinux, from its banner (init/version.c), or of a module, from its ``vermagic``."""
+    arch = _MACHINES.get(image.machine)
+    if image.relocatable:
+        stated = _VERMAGIC.search(image.named(".modinfo"))
+    else:
+        banner = next((symbol.value for symbol in image.symbols() if symbol.name == _BANNER), None)
+        stated = _RELEASE.match(image.at(banner, 512)) if banner else None
+    return Identity(stated[1].decode("utf-8", "replace") if stated else None, image.build_id, arch)
+
+
+def refusal(crash: Crash, kernel: Identity, knows: Callable[[str, int], bool]) -> str | None:
+    """Why debug information of `kernel` is not that of the crash's kernel, as the end of a sentence; None where nothing speaks against it.
+
+    Equal build ids settle it, and different ones or different releases. Otherwise functions must have the sizes that the log states:
+    `knows` says whether there is a function of that name and size.
+    """
+    stated = _STATED.match(crash.machine.kernel or "")
+    release, build_id = (stated["release"], stated["build_id"]) if stated else (None, None)
+    if build_id and kernel.build_id:
+        same = kernel.build_id.startswith(build_id)
+        return None if same else f"its build id is {kernel.build_id}, and the log is of {build_id}"
+    if release and kernel.release and release != kernel.release:
+        return f"it is of Linux {kernel.release}, and the log is of {release}"
+    return _sizes(crash, kernel, knows)
+
+
+def _sizes(crash: Crash, kernel: Identity, knows: Callable[[str, int], bool]) -> str | None:
+    stated = {
+        (frame.holder, frame.size) for stack in crash.stacks for frame in stack.frames if frame.size and _built_in(frame)
+    }
+    fitting = sum(knows(name, size) for name, size in stated)
+    if fitting >= _LEAST_SHARE * len(stated):
+        return None
+    if crash.arch and kernel.arch and not crash.arch.startswith(kernel.arch):
+        return f"it is of {kernel.arch}, and the log is of {crash.arch}"
+    return f"of {len(stated)} functions in the log {fitting or 'none'} has the same size in it"
+
+
+def _built_in(frame: Frame) -> bool:
+    return frame.module is None and frame.reliable and not frame.holder.startswith(_MADE)

@@ -1,0 +1,52 @@
+"""Where the code of a relocatable file goes: a module has no addresses until the kernel loads it.
+
+Sections of code are laid one after another as layout_sections() in kernel/module/main.c lays them, since the distance to the next symbol is
+what a report calls a function's size, also from the end of one section to the beginning of the next.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kernfix.source.debuginfo.elf import Image
+from kernfix.source.debuginfo.table import Table
+
+_BASES = {False: 0x1000_0000, True: 0x4000_0000}
+"""Where the code begins that stays, and the code for the start (`.init*`); any addresses do that leave room for both."""
+_ROOM = 0x2000_0000
+_PAGE = 4096
+
+
+class Part(NamedTuple):
+    """A section of code in its place."""
+
+    section: str
+    start: int
+    size: int
+
+
+def place(image: Image) -> dict[int, Part]:
+    """The sections of code of a relocatable file by number, in their places; those of a hostile size are left out."""
+    parts, next_free = {}, dict(_BASES)
+    for number, section in enumerate(image.sections):
+        if section.runs:
+            init = section.name.startswith(".init")
+            align = section.align if 0 < section.align <= 1 << 20 else 1
+            start = -(-next_free[init] // align) * align
+            if start + section.size <= _BASES[init] + _ROOM:
+                parts[number] = Part(section.name, start, section.size)
+                next_free[init] = start + section.size
+    return parts
+
+
+def table_of(image: Image, parts: dict[int, Part]) -> Table:
+    """The symbols of a file; those of a relocatable one in the places of `parts`."""
+    if not image.relocatable:
+        return Table((symbol.name, symbol.value) for symbol in image.symbols())
+    symbols = [
+        (symbol.name, parts[symbol.section].start + symbol.value)
+        for symbol in image.symbols()
+        if symbol.section in parts and symbol.value <= parts[symbol.section].size
+    ]
+    last = {init: max((part.start + part.size for part in parts.values() if (part.start >= _BASES[True]) == init), default=0) for init in (False, True)}
+    return Table(symbols, [-(-end // _PAGE) * _PAGE for end in last.values()])
