@@ -133,6 +133,7 @@ def test_a_kind_has_skips_of_its_own() -> None:
     check(TRACED, "g", skip=("^f$",))
     check(TRACED, None, skip=("^f$", "g"))
     check("Call Trace:\n frobber+0x1/0x2\n", None, skip=("frob",))
+    check("Call Trace:\n kfree+0x1/0x2\n f+0x1/0x2\n g+0x1/0x2\n", "g", skip=("^f$",))  # beside the common ones
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def _candidates(kind: Kind, passed: Iterable[str], may_be_torn: bool) -> tuple[l
     for name in passed:
         torn |= name is _BREAK
         plain = plain_name(name)
-        if plain and not _is_skipped(kind.skip, plain):
+        if plain and not (_is_skipped(plain) or (kind.skip and skip_pattern(kind.skip).search(plain))):
             found.append(plain)
             if kind.pick is None and not may_be_torn:
                 break
@@ -125,7 +125,7 @@ def is_plumbing(function: str) -> bool:
     """Whether a function serves everyone, as allocators and locks do, or is machinery: never to blame, and dull in a stack that only
     explains the crash.
     """
-    return is_machinery(function) or _is_skipped((), plain_name(function))
+    return is_machinery(function) or _is_skipped(plain_name(function))
 
 
 @lru_cache(maxsize=8192)
@@ -135,5 +135,5 @@ def plain_name(name: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _is_skipped(extra: tuple[str, ...], name: str) -> bool:
-    return skip_pattern(extra).search(name) is not None
+def _is_skipped(name: str) -> bool:
+    return skip_pattern().search(name) is not None

@@ -106,9 +106,9 @@ _COMMON = tuple(pattern for patterns in _BY_SUBJECT.values() for pattern in patt
 
 
 @cache
-def skip_pattern(extra: tuple[str, ...] = ()) -> re.Pattern[str]:
-    """The common list and a kind's own, as one pattern to search a function's name with."""
-    return re.compile("|".join((*_COMMON, *extra)))
+def skip_pattern(patterns: tuple[str, ...] = _COMMON) -> re.Pattern[str]:
+    """The common list, or a kind's own, as one pattern to search a function's name with."""
+    return re.compile("|".join(patterns))
 
 
 _REPORTING = tuple(
