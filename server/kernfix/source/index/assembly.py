@@ -14,7 +14,9 @@ _BEGIN = re.compile(
     re.MULTILINE,
 )
 _NO_BEGIN = re.compile(rb"SYM_\w*_(?:END|ALIAS)")
-_END = re.compile(rb"^[ \t]*(?:SYM_(?:FUNC|CODE|TYPED_FUNC)_END|END(?:PROC|FUNC)?|_ASM_NOKPROBE)\w*[ \t]*\(", re.MULTILINE)
+_END = re.compile(
+    rb"^[ \t]*(?:SYM_(?:FUNC|CODE|TYPED_FUNC)_END|END(?:PROC|FUNC)?|_ASM_NOKPROBE)\w*[ \t]*\(", re.MULTILINE
+)
 
 
 def labels(source: bytes) -> Iterator[Defined]:
@@ -28,4 +30,6 @@ def labels(source: bytes) -> Iterator[Defined]:
         limit = found[number + 1].start() if number + 1 < len(found) else len(source)
         end = _END.search(source, match.end())
         last = end.start() if end and match["marked"] else limit
-        yield Defined(name.decode("ascii"), line + 1, line + 1 + source.count(b"\n", counted, max(last, counted)), "label")
+        yield Defined(
+            name.decode("ascii"), line + 1, line + 1 + source.count(b"\n", counted, max(last, counted)), "label"
+        )

@@ -11,6 +11,8 @@ _LIMIT = 4000
 """Bytes before a brace in which its head is looked for."""
 _COMMENT = re.compile(rb"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
 _DIRECTIVE = re.compile(rb"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.MULTILINE)
+_TYPE = re.compile(rb"\b(?:struct|union|enum|typedef)\b[^;*]*\Z")
+"""A type is being defined: what looks like a call stands before it."""
 _CALL = re.compile(rb"([A-Za-z_]\w*)\s*\(")
 _POINTED = re.compile(rb"\(\s*\*[\s*]*(?:\w+[\s*]+)*?([A-Za-z_]\w*)\s*\(")
 """``int (*get(int a))(int b)``: a function that returns a function."""
@@ -21,11 +23,16 @@ _TYPES = frozenset(b"void int long short char unsigned signed bool float double 
 _ATTRIBUTES = frozenset(
     b"__acquires __releases __must_hold __attribute__ __attribute __alloc_size __no_sanitize __cond_acquires __printf __scanf __section "
     b"__aligned __counted_by __alias __realloc_size __free __cleanup __malloc __assume_aligned __diagnose_as __cond_lock __compiletime_error "
-    b"__compiletime_warning __acquires_shared __releases_shared __cond_acquires_shared __must_hold_shared __guarded_by __declspec __target "
-    b"_Alignas __nonnull __releases_ret_lock __no_sanitize_or_inline __exit_p __deprecated __warn __error __errordecl".split()
+    b"__compiletime_warning __acquires_shared __releases_shared __cond_acquires_shared __must_hold_shared __guarded_by __declspec "
+    b"_Alignas __nonnull __no_sanitize_or_inline".split()
 )
 """Attributes with arguments, which may stand before or behind a function's name."""
-_PREFIXES = ((b"COMPAT_SYSCALL", "compat_sys_"), (b"SYSCALL", "sys_"), (b"SYSCALL32", "sys_"), (b"PPC32_SYSCALL", "sys_"))
+_PREFIXES = (
+    (b"COMPAT_SYSCALL", "compat_sys_"),
+    (b"SYSCALL", "sys_"),
+    (b"SYSCALL32", "sys_"),
+    (b"PPC32_SYSCALL", "sys_"),
+)
 """Macros that hang something before the name that they are given (include/linux/syscalls.h)."""
 
 
@@ -44,10 +51,15 @@ class _Call(NamedTuple):
     end: int
 
 
-def head_of(source: bytes, gap: int, brace: int) -> Head | None:
-    """The head of the function whose body opens at `brace`; None when it opens something else. Blocks have ended before `gap`."""
+def head_of(source: bytes, gap: int, brace: int) -> Head | int | None:
+    """The head of the function whose body opens at `brace`; None when it opens something else. Blocks have ended before `gap`.
+
+    A number is the offset of a parenthesis in which the brace is: an argument of a macro.
+    """
     low = max(gap, brace - _LIMIT)
     text = source[low:brace]
+    if low > gap and (closed := text.find(b"*/")) >= 0 and text.find(b"/*", 0, closed) < 0:
+        text = b" " * (closed + 2) + text[closed + 2 :]  # the end of a comment that begins above
     if b"/*" in text or b"//" in text:
         text = _COMMENT.sub(_blank, text)
     if b"#" in text:
@@ -62,6 +74,8 @@ def head_of(source: bytes, gap: int, brace: int) -> Head | None:
         paragraph = text.rfind(b"\n\n", begin, paragraph)
     begin = max(begin, paragraph + 1)
     head = _function(text[begin:])
+    if isinstance(head, int):
+        return low + begin + head
     return head and head._replace(start=low + begin + head.start)
 
 
@@ -73,36 +87,49 @@ def _before_parameters(text: bytes) -> int:
     """Where a head begins that declares its parameters behind the parentheses, as C was written before 1989."""
     end = len(text.rstrip())
     opening = text.rfind(b")", 0, end)
-    return max(text.rfind(b";", 0, max(opening, 0)), text.rfind(b"}", 0, max(opening, 0)), text.rfind(b"\n\n", 0, max(opening, 0))) + 1
+    return (
+        max(
+            text.rfind(b";", 0, max(opening, 0)),
+            text.rfind(b"}", 0, max(opening, 0)),
+            text.rfind(b"\n\n", 0, max(opening, 0)),
+        )
+        + 1
+    )
 
 
-def _function(head: bytes) -> Head | None:
-    """The head of a function in a text that ends where its body opens."""
+def _function(head: bytes) -> Head | int | None:
+    """The head of a function in a text that ends where its body opens, or where a parenthesis is open still."""
     if b"(" not in head:
         return None
     calls = _calls(head)
+    if calls and calls[-1].end == 0:
+        return head.index(b"(", calls[-1].start)
     call = next((call for call in reversed(calls) if call.name not in _ATTRIBUTES), None)
-    if call is None or call.name in _NO_FUNCTION or b"=" in head[: call.start]:
+    if call is None or call.name in _NO_FUNCTION or b"=" in head[: call.start] or _TYPE.search(head, call.end):
         return None
     start = len(head) - len(head.lstrip())
     for other in calls[: calls.index(call)]:
         if other.name not in _ATTRIBUTES and b"\n" in head[other.end : call.start] and other.name not in _TYPES:
             start = other.end + len(head[other.end :]) - len(head[other.end :].lstrip())
     if call.name in _TYPES or head[call.end : call.end + 1] == b"(":
-        pointed = _POINTED.search(head, max(call.start, 0))
-        return Head(start, (pointed[1].decode(),)) if pointed else None
+        pointed = _POINTED.search(head, call.start)
+        if pointed:
+            return Head(start, (pointed[1].decode(),))
+        return None if call.name in _TYPES else _made(head, call, start)
     if call.name.isupper():
         return _made(head, call, start)
     return Head(start, (call.name.decode(),))
 
 
 def _calls(head: bytes) -> list[_Call]:
-    """Every ``name(...)`` that is in no other's parentheses."""
+    """Every ``name(...)`` that is in no other's parentheses; the end of one that is not closed is 0."""
     calls = []
     at = 0
     while match := _CALL.search(head, at):
-        at = closing(head, match.end() - 1, len(head)) or len(head)
+        at = closing(head, match.end() - 1, len(head)) or 0
         calls.append(_Call(match[1], match.start(), at))
+        if not at:
+            break
     return calls
 
 

@@ -21,7 +21,9 @@ _PAREN = re.compile(rb"[()]|/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^
 _COMMA = re.compile(rb"[(){}\[\],]|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
 _IDENTIFIER = re.compile(rb"\w{1,100}\Z")
 _PASTE = re.compile(rb"\s*##\s*")
-_KEYWORDS = frozenset(b"if for while switch return sizeof typeof __typeof__ defined do else __attribute__ likely unlikely".split())
+_KEYWORDS = frozenset(
+    b"if for while switch return sizeof typeof __typeof__ defined do else __attribute__ likely unlikely".split()
+)
 _MOST_CALLS = 12
 _MOST_ARGUMENTS = 12
 _DEPTH = 8
@@ -49,10 +51,15 @@ def _body(source: bytes, at: int) -> bytes:
 
 
 def _makers(macro: bytes, parameters: bytes, body: bytes) -> Iterator[Maker]:
-    names = {name.strip().removesuffix(b"...") or b"__VA_ARGS__": number for number, name in enumerate(parameters.split(b","))}
+    names = {
+        name.strip().removesuffix(b"...") or b"__VA_ARGS__": number
+        for number, name in enumerate(parameters.split(b","))
+    }
     if b"..." in parameters and b"__VA_ARGS__" not in names:
         names.setdefault(b"__VA_ARGS__", len(names) - 1)
     label = macro.decode()
+    if b"##" in body and (pieces := _pieces(body.strip(), names)):
+        yield Maker(label, "", (pieces,))
     heads = list(_HEAD.finditer(body)) if b"{" in body else []
     if not body.rstrip().endswith((b"}", b";")) and (last := _LAST_HEAD.search(_top(body))) and _is_typed(body, last):
         heads.append(last)
@@ -154,7 +161,9 @@ def _parts(inside: bytes) -> list[bytes]:
     return [*parts, inside[begin:]]
 
 
-def made(macro: str, arguments: tuple[str, ...], makers: Mapping[str, Iterable[Maker]], depth: int = _DEPTH) -> Iterator[str]:
+def made(
+    macro: str, arguments: tuple[str, ...], makers: Mapping[str, Iterable[Maker]], depth: int = _DEPTH
+) -> Iterator[str]:
     """The names of the functions that an invocation makes, by the makers of each macro."""
     if depth == 0:
         return
@@ -169,5 +178,11 @@ def made(macro: str, arguments: tuple[str, ...], makers: Mapping[str, Iterable[M
 
 def _filled(pieces: tuple[Piece, ...], arguments: tuple[str, ...]) -> str:
     """The text of pieces with the arguments put in, ``""`` where one is missing or is no name."""
-    parts = [piece if isinstance(piece, str) else arguments[piece] if piece < len(arguments) else "" for piece in pieces]
-    return "" if any(not part for part, piece in zip(parts, pieces, strict=True) if isinstance(piece, int)) else "".join(parts)
+    parts = [
+        piece if isinstance(piece, str) else arguments[piece] if piece < len(arguments) else "" for piece in pieces
+    ]
+    return (
+        ""
+        if any(not part for part, piece in zip(parts, pieces, strict=True) if isinstance(piece, int))
+        else "".join(parts)
+    )

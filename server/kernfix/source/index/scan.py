@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 
 from kernfix.source.index.assembly import labels
-from kernfix.source.index.heads import head_of
-from kernfix.source.index.macros import invocation, makers_of
+from kernfix.source.index.heads import Head, head_of
+from kernfix.source.index.macros import closing, invocation, makers_of
 from kernfix.source.index.model import Defined, Scan, Use
 
 _USE = re.compile(rb"\n([A-Za-z_]\w*)\(")
@@ -21,6 +21,9 @@ _IGNORED = re.compile(
     rb"|BTF_|LIST_HEAD|DEFINE_SPINLOCK|DEFINE_MUTEX|DECLARE_|DEFINE_PER_CPU|DEFINE_STATIC_KEY|MODULE|NET_|BUILD_BUG|static_assert"
 )
 """Macros that make no function, and are used most."""
+_CONDITION = re.compile(
+    rb"^[ \t]*#[ \t]*(ifdef|ifndef|if|else|elif|endif)\b([ \t]+0(?=[ \t]*(?:$|/)))?[^\n]*", re.MULTILINE
+)
 _TOKEN = re.compile(
     rb"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|[{}]|^[ \t]*#[ \t]*(?:if|else|elif|endif)",
     re.DOTALL | re.MULTILINE,
@@ -33,6 +36,8 @@ def scan(source: bytes, path: str) -> Scan:
         return Scan(tuple(labels(source)))
     if b"{" not in source and b";" not in source and b"##" not in source:
         return Scan()  # nothing but numbers: half of the kernel's headers, by size
+    if b"if 0" in source:
+        source = _without_disabled(source)
     reader = _Reader(source)
     reader.read()
     return Scan(tuple(reader.defined), tuple(reader.uses), tuple(makers_of(source)))
@@ -58,8 +63,11 @@ class _Reader:
                 at = skip
                 continue
             begin = source.rfind(b"\n", gap, brace) + 1 or gap
-            end = self._block(gap, begin, brace)
-            gap = at = end
+            head = head_of(source, gap, brace)
+            if isinstance(head, int):
+                at = max(closing(source, head, len(source)) or 0, brace + 1)
+            else:
+                gap = at = self._block(head, gap, begin, brace)
         self._take_uses(gap, len(source))
 
     def _line_at(self, offset: int) -> int:
@@ -67,10 +75,9 @@ class _Reader:
         self._counted = offset
         return self._line
 
-    def _block(self, gap: int, begin: int, brace: int) -> int:
+    def _block(self, head: Head | None, gap: int, begin: int, brace: int) -> int:
         """Take what stands before a brace and is not in a block; the offset behind the block."""
         source = self._source
-        head = head_of(source, gap, brace)
         if head is None:
             self._take_uses(gap, begin)
             return brace + 1 if source[begin : begin + 8] == b'extern "' else _end_of_data(source, brace)
@@ -95,20 +102,43 @@ class _Reader:
                 self.uses.append(Use(macro, arguments, start, self._line_at(stop)))
 
 
+def _without_disabled(source: bytes) -> bytes:
+    """The text with what is between ``#if 0`` and its ``#else`` or ``#endif`` blanked; as long, and with as many lines."""
+    depth = start = 0
+    spans: list[tuple[int, int]] = []
+    for match in _CONDITION.finditer(source):
+        word = match[1]
+        if word.startswith(b"if"):
+            if depth:
+                depth += 1
+            elif match[2]:
+                depth, start = 1, match.end()
+        elif depth and (word == b"endif" or depth == 1):
+            depth -= 1
+            if not depth:
+                spans.append((start, match.start()))
+    pieces: list[bytes] = []
+    at = 0
+    for first, last in spans:
+        lines = source.count(b"\n", first, last)
+        pieces += [source[at:first], b" " * (last - first - lines), b"\n" * lines]
+        at = last
+    return b"".join(pieces) + source[at:]
+
+
 def _not_code(source: bytes, gap: int, brace: int) -> int:
     """Where to go on when a brace is in a comment or in a preprocessor line, else 0."""
     comment = source.rfind(b"/*", gap, brace)
     if comment >= 0 and source.find(b"*/", comment + 2, brace) < 0:
         end = source.find(b"*/", brace)
         return end + 2 if end >= 0 else len(source)
-    begin = source.rfind(b"\n", gap, brace) + 1
-    line = source[begin or gap : brace]
-    if b"//" in line:
+    begin = source.rfind(b"\n", gap, brace) + 1 or gap
+    if b"//" in source[begin:brace]:
         end = source.find(b"\n", brace)
         return end if end >= 0 else len(source)
-    if line.lstrip()[:1] == b"#" or (begin and source[max(begin - 3, 0) : begin - 1].rstrip()[-1:] == b"\\"):
-        return _end_of_directive(source, brace)
-    return 0
+    while begin > gap and source[max(begin - 3, 0) : begin - 1].rstrip()[-1:] == b"\\":
+        begin = source.rfind(b"\n", gap, begin - 1) + 1 or gap
+    return _end_of_directive(source, brace) if source[begin:brace].lstrip()[:1] == b"#" else 0
 
 
 def _end_of_directive(source: bytes, at: int) -> int:
@@ -124,10 +154,12 @@ def _end_of_body(source: bytes, brace: int) -> int:
     rest = source[brace : line_end if line_end >= 0 else len(source)]
     if b"}" in rest and rest.count(b"{") == rest.count(b"}"):
         return brace + len(rest.rstrip())
-    end = source.find(b"\n}", brace)
+    indent = source[source.rfind(b"\n", 0, brace) + 1 : brace]
+    closer = b"\n" + indent + b"}" if indent.isspace() else b"\n}"
+    end = source.find(closer, brace)
     if end < 0 or source.find(b"\n{", brace, end) >= 0:
         return _counted_end(source, brace, end + 2 if end >= 0 else len(source))
-    return end + 2
+    return end + len(closer)
 
 
 def _end_of_data(source: bytes, brace: int) -> int:
@@ -137,7 +169,12 @@ def _end_of_data(source: bytes, brace: int) -> int:
     if b"}" in rest and rest.count(b"{") == rest.count(b"}"):
         return brace + rest.rfind(b"}") + 1
     end = source.find(b"\n}", brace)
-    if end < 0 or source.find(b")\n{", brace, end) >= 0 or source.find(b") {", brace, end) >= 0 or _is_values(source, brace, end):
+    if (
+        end < 0
+        or source.find(b")\n{", brace, end) >= 0
+        or source.find(b") {", brace, end) >= 0
+        or _is_values(source, brace, end)
+    ):
         return _counted_end(source, brace, end + 2 if end >= 0 else len(source))
     return end + 2
 
