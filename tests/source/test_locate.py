@@ -8,7 +8,7 @@ import pytest
 
 from kernfix.crash.model import Crash, Frame, SourceLine, Span, Stack
 from kernfix.source import Located, Location, Symbols, Tree, locate, locate_all
-from kernfix.source.symbolize import Chain, Place
+from kernfix.source.debuginfo import Chain, Place
 
 HEAD = Span(0, 0, 1)
 

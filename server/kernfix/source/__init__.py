@@ -1,14 +1,14 @@
 """A kernel checkout: functions, symbols, locating, git facts.
 
 The way of the data: `tree` (a jail around the checkout) → `names` (what a symbol is called in the source) → `definitions` (found by name),
-`symbolize` (found by debug information) → `locate` (every frame of a crash). `syntax` reads C, `git` asks git.
+`debuginfo` (found by debug information) → `locate` (every frame of a crash). `syntax` reads C, `git` asks git.
 """
 
+from kernfix.source.debuginfo import Symbols, open_symbols
 from kernfix.source.definitions import find_all, find_definitions
 from kernfix.source.locate import locate, locate_all
 from kernfix.source.model import Definition, Function, How, Located, LocatedStack, Location
 from kernfix.source.names import definition_names, same_function
-from kernfix.source.symbolize import Symbols, open_symbols
 from kernfix.source.syntax import function_at, functions, parse_function, syntax_errors
 from kernfix.source.tree import Tree, open_tree
 

@@ -13,16 +13,13 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from kernfix.crash.model import Crash, Frame
+from kernfix.source.debuginfo import Place, Symbols, queries_of
 from kernfix.source.definitions import Stop, find_all, search_problem, tier
 from kernfix.source.model import Definition, Function, How, Located, LocatedStack, Location
 from kernfix.source.names import same_function
 from kernfix.source.selector import make_selector
-from kernfix.source.symbolize import Place, Query, Symbols
 from kernfix.source.syntax import function_at, functions
 from kernfix.source.tree import Tree
-
-_DUMPERS = ("dump_", "__dump_", "show_stack", "__switch_to", "context_switch", "__schedule", "schedule")
-"""Functions on top of a trace that the kernel took of itself; there every entry is a return address."""
 
 _WORD = re.compile(r"[A-Za-z_]\w\w+")
 
@@ -53,7 +50,7 @@ def locate_all(
     near = [_first_hand(crash, finder, symbols) for crash in crashes]
     missing = {
         (frame.holder, crash.arch)
-        for crash, found in zip(crashes, near, strict=True)
+        for crash, (found, _) in zip(crashes, near, strict=True)
         for frame in _frames(crash)
         if frame not in found
     }
@@ -62,8 +59,8 @@ def locate_all(
         definitions |= find_all(tree, {name for name, its in missing if its == arch}, arch, stop)
     stopped = ["The search was stopped before its end."] if stop() else []
     return tuple(
-        _located(crash, found, definitions, finder, [*stopped, *_misfit(crash, found, symbols)])
-        for crash, found in zip(crashes, near, strict=True)
+        _located(crash, found, definitions, finder, [*stopped, *problems])
+        for crash, (found, problems) in zip(crashes, near, strict=True)
     )
 
 
@@ -88,14 +85,6 @@ def _located(
     )
     stacks = tuple(LocatedStack(tuple(locations.get(frame) for frame in stack.frames)) for stack in crash.stacks)
     return Located(stacks, site, tuple(problems))
-
-
-def _misfit(crash: Crash, found: _Frames, symbols: Symbols | None) -> list[str]:
-    """A word of warning where debug information was of no use for a trace with offsets."""
-    unused = symbols is not None and all(location.how != "debuginfo" for location in found.values())
-    if unused and any(frame.offset is not None and frame not in found for frame in _frames(crash)):
-        return ["The debug information fits no frame: it is of another kernel than the one that printed this log."]
-    return []
 
 
 def _missing(frame: Frame, tree: Tree) -> str:
@@ -147,13 +136,24 @@ class _Finder:
         return Location(path, line, how, round(confidence, 2), reason, selector, name, start, end, around)
 
 
-def _first_hand(crash: Crash, finder: _Finder, symbols: Symbols | None) -> dict[Frame, Location]:
-    """What the log and debug information say; where they differ, the one that fits the tree better, and else the log."""
+def _first_hand(crash: Crash, finder: _Finder, symbols: Symbols | None) -> tuple[dict[Frame, Location], list[str]]:
+    """What the log and debug information say; where they differ, the one that fits the tree better, and else the log.
+
+    With it, why debug information was of no use.
+    """
     found = _by_log(crash, finder)
-    for frame, location in (_by_symbols(crash, finder, symbols) if symbols else {}).items():
+    if symbols is None:
+        return found, []
+    if reason := symbols.refusal(crash):
+        return found, [f"The debug information is of another kernel and is not used: {reason}."]
+    located, problems = _by_symbols(crash, finder, symbols)
+    for frame, location in located.items():
         if frame not in found or location.confidence > found[frame].confidence:
             found[frame] = location
-    return found
+    unused = all(location.how != "debuginfo" for location in found.values())
+    if not problems and unused and any(frame.offset is not None and frame not in found for frame in _frames(crash)):
+        problems = ["The debug information fits no frame: it is of another kernel than the one that printed this log."]
+    return found, problems
 
 
 def _by_log(crash: Crash, finder: _Finder) -> dict[Frame, Location]:
@@ -205,18 +205,12 @@ def _makes(text: str, symbol: str) -> bool:
     return any(mark in text for mark in "(,)") and any(word in symbol for word in _WORD.findall(text))
 
 
-def _by_symbols(crash: Crash, finder: _Finder, symbols: Symbols) -> dict[Frame, Location]:
+def _by_symbols(crash: Crash, finder: _Finder, symbols: Symbols) -> tuple[dict[Frame, Location], list[str]]:
     """The frames with an offset, through the debug information of the kernel that ran, as far as the tree agrees."""
-    queries: dict[Frame, Query] = {}
-    for stack in crash.stacks:
-        for number, frame in enumerate(stack.frames):
-            if frame.offset is not None and frame.module is None:
-                first = stack.kind == "crash" and number == 0 and not frame.function.startswith(_DUMPERS)
-                exact = frame.register is not None or first
-                queries[frame] = Query(frame.holder, frame.offset, frame.size, returns=not exact)
-    chains = symbols.lookup_all(list(queries.values())) if queries else []
-    located = {frame: _chain(chain, finder) for frame, chain in zip(queries, chains, strict=True)}
-    return {frame: location for frame, location in located.items() if location}
+    queries = queries_of(crash)
+    answer = symbols.ask(list(queries.values()))
+    located = {frame: _chain(chain, finder) for frame, chain in zip(queries, answer.chains, strict=True)}
+    return {frame: location for frame, location in located.items() if location}, list(answer.problems)
 
 
 def _chain(chain: Sequence[Place], finder: _Finder) -> Location | None:

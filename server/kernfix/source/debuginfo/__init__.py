@@ -1,8 +1,8 @@
 """Debug information: symbols and offsets of a running kernel to source lines, through its ``vmlinux`` and its modules.
 
-The way of the data: `frames` (a crash's frames → queries) → `symbols` (queries → chains): `files` finds ELF files, `elf` reads them, `layout`
-gives modules addresses, `table` finds functions, `readers` picks a program (`by_drgn`, `by_program`) for the lines. `fit` holds a kernel
-against a log.
+The way of the data: `frames` (a crash's frames → queries) → `symbols` (queries → chains). There, `files` finds ELF files, `elf` reads them,
+`layout` gives modules addresses, `table` finds functions, and `readers` picks a program (`by_drgn`, `by_program`) for the lines. `fit`
+holds a kernel against a log.
 """
 
 from kernfix.source.debuginfo.fit import Identity

@@ -6,8 +6,9 @@ Files are hostile: every offset and count is held against the file's size before
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -20,9 +21,9 @@ _ORDERS = {1: "<", 2: ">"}
 _RELOCATABLE = 1
 _NO_BITS, _SYMTAB, _NOTE = 8, 2, 7
 _ALLOC, _EXEC = 2, 4
-_STT_FUNC, _STT_SECTION, _STT_FILE = 2, 3, 4
-_SHN_RESERVED = 0xFF00
+_STT_FUNC = 2
 _ARM = 40
+_DOLLAR, _DOT = b"$."
 _BUILD_ID = 3
 _MAX_SECTIONS = 1 << 20
 _MAX_PART = 1 << 30
@@ -47,14 +48,6 @@ class Section(NamedTuple):
         return bool(self.flags & _ALLOC) and bool(self.flags & _EXEC)
 
 
-class Symbol(NamedTuple):
-    """A symbol that is defined here: its value (an address; the offset in the section in a relocatable file) and section number."""
-
-    name: str
-    value: int
-    section: int
-
-
 @dataclass(frozen=True, slots=True)
 class Image:
     """One ELF file; `machine` is its number in elf.h, `build_id` is in hexadecimal digits. Raises OSError where it cannot be read again."""
@@ -71,7 +64,8 @@ class Image:
     def has_lines(self) -> bool:
         """Whether there is debug information, packed or not."""
         return any(
-            each.name in (".debug_info", ".zdebug_info") and each.size and each.type != _NO_BITS for each in self.sections
+            each.name in (".debug_info", ".zdebug_info") and each.size and each.type != _NO_BITS
+            for each in self.sections
         )
 
     def content(self, section: Section, most: int = _MAX_PART) -> bytes:
@@ -94,29 +88,63 @@ class Image:
         """The content of the section of that name; nothing where there is none."""
         return next((self.content(each) for each in self.sections if each.name == name), b"")
 
-    def symbols(self) -> Iterator[Symbol]:
-        """Every symbol with a name in a loaded section, but for those that the kernel does not count either.
 
-        Those are the compiler's local labels and the marks between code and data (is_ignored_symbol in scripts/kallsyms.c,
-        is_mapping_symbol in kernel/module/kallsyms.c).
+Symbol = tuple[int, int]
+"""A symbol's value (an address; the offset in its section in a relocatable file) and the number of its section."""
+
+
+class SymbolTable:
+    """The symbols that a file defines in loaded sections.
+
+    A kernel has a hundred thousand, of which few are asked for: those are searched for in the bytes of the file. Left out are those that
+    the kernel does not count either, the compiler's local labels and the marks between code and data (is_ignored_symbol in
+    scripts/kallsyms.c, is_mapping_symbol in kernel/module/kallsyms.c).
+    """
+
+    def __init__(self, image: Image) -> None:
+        order = "<" if image.little else ">"
+        table = next((each for each in image.sections if each.type == _SYMTAB), None)
+        linked = table is not None and table.link < len(image.sections)
+        self._row, self._name = struct.Struct(order + _SYMBOLS[image.bits // 32]), struct.Struct(order + "I")
+        self._names = image.content(image.sections[table.link]) if table and linked else b""
+        self._endings = (b"\0", b".llvm.") if b".llvm." in self._names else (b"\0",)
+        rows = image.content(table) if table and linked else b""
+        self._rows = rows[: len(rows) // self._row.size * self._row.size]
+        self._fields = itemgetter(0, 1, 3, 4) if image.bits == 64 else itemgetter(0, 3, 5, 1)
+        self._loaded = frozenset(number for number, each in enumerate(image.sections) if each.flags & _ALLOC)
+        self._thumb = image.machine == _ARM
+
+    def __iter__(self) -> Iterator[Symbol]:
+        return self._symbols(self._row.iter_unpack(self._rows))
+
+    def find(self, name: str) -> Iterator[Symbol]:
+        """The symbols of that name, with or without what link-time optimisation appends to it.
+
+        That is not printed by kernels (cleanup_symbol_name in kernel/kallsyms.c). One name may be the end of another in the file.
         """
-        table = next((each for each in self.sections if each.type == _SYMTAB), None)
-        if table is None or table.link >= len(self.sections):
-            return
-        raw, names = self.content(table), self.content(self.sections[table.link])
-        row = struct.Struct(("<" if self.little else ">") + _SYMBOLS[self.bits // 32])
-        rows = row.iter_unpack(raw[: len(raw) // row.size * row.size])
-        wide, loaded = self.bits == 64, [bool(each.flags & _ALLOC) for each in self.sections]
-        for fields in rows:
-            name, info, _, section, value, _ = fields if wide else (fields[0], *fields[3:6], fields[1], fields[2])
-            kind = info & 15
-            if section >= len(loaded) or not loaded[section] or kind in (_STT_SECTION, _STT_FILE):
-                continue
-            end = names.find(b"\0", name)
-            text = names[name:end]
-            if text and not text.startswith((b"$", b".L", b"L0\1")):
-                thumb = self.machine == _ARM and kind == _STT_FUNC
-                yield Symbol(text.decode("utf-8", "replace"), value & ~1 if thumb else value, section)
+        wanted = name.encode("utf-8", "surrogateescape")
+        for ending in self._endings if wanted else ():
+            for at in _finds(self._names, wanted + ending):
+                rows = (row for row in _finds(self._rows, self._name.pack(at)) if row % self._row.size == 0)
+                yield from self._symbols(self._row.unpack_from(self._rows, row) for row in rows)
+
+    def _symbols(self, rows: Iterable[tuple[int, ...]]) -> Iterator[Symbol]:
+        names, loaded, size = self._names, self._loaded, len(self._names)
+        for name, info, section, value in map(self._fields, rows):
+            if (
+                section in loaded and 0 < name < size
+            ):  # Those of files are in no section, those of sections have no name.
+                first = names[name]
+                if first != _DOLLAR and (first != _DOT or not names.startswith(b".L", name)):
+                    thumb = self._thumb and info & 15 == _STT_FUNC
+                    yield value & ~1 if thumb else value, section
+
+
+def _finds(text: bytes, part: bytes) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
 
 
 def read_image(path: Path) -> Image | str:
@@ -147,7 +175,7 @@ def _read(path: Path, file: BinaryIO, size: int) -> Image | str:
     if sections is None:
         return f"{path} is damaged: a section ends after the file."
     image = Image(path, 32 * ident[4], order == "<", machine, type_ == _RELOCATABLE, sections)
-    return Image(image.path, image.bits, image.little, machine, image.relocatable, sections, _build_id(image, order))
+    return replace(image, build_id=_build_id(image, order))
 
 
 def _rows(file: BinaryIO, row: struct.Struct, offset: int, count: int, size: int) -> list[tuple[int, ...]] | None:
@@ -163,8 +191,7 @@ def _rows(file: BinaryIO, row: struct.Struct, offset: int, count: int, size: int
 
 
 def _sections(file: BinaryIO, rows: list[tuple[int, ...]], names: int, size: int) -> tuple[Section, ...] | None:
-    file_size = size
-    if any(row[1] != _NO_BITS and row[4] + row[5] > file_size for row in rows[1:]):
+    if any(row[1] != _NO_BITS and row[4] + row[5] > size for row in rows[1:]):
         return None
     file.seek(rows[names][4])
     labels = file.read(min(rows[names][5], _MAX_PART))
@@ -183,7 +210,11 @@ def _build_id(image: Image, order: str) -> str | None:
         while at + head.size <= len(notes):
             owner, size, kind = head.unpack_from(notes, at)
             begin = at + head.size + (owner + 3) // 4 * 4
-            if kind == _BUILD_ID and notes[at + head.size : begin].rstrip(b"\0") == b"GNU" and begin + size <= len(notes):
+            if (
+                kind == _BUILD_ID
+                and notes[at + head.size : begin].rstrip(b"\0") == b"GNU"
+                and begin + size <= len(notes)
+            ):
                 return notes[begin : begin + size].hex()
             at = begin + (size + 3) // 4 * 4
     return None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kernfix.crash.model import Crash, Frame
-from kernfix.source.debuginfo.elf import Image
+from kernfix.source.debuginfo.elf import Image, SymbolTable
 
 _MACHINES = {
     3: "i386",
@@ -23,6 +23,7 @@ _MACHINES = {
 }
 """ELF machine numbers (elf.h) to the names of architectures in crashes."""
 _BANNER = "linux_banner"
+_BANNER_SIZE = 512
 _RELEASE = re.compile(rb"Linux version (\S{1,128}) ")
 _STATED = re.compile(r"(?P<release>\S+)(?: #\S+)?(?: (?P<build_id>[0-9a-f]{16,64}))?")
 _VERMAGIC = re.compile(rb"(?:^|\0)vermagic=(\S{1,128}) ")
@@ -41,14 +42,14 @@ class Identity:
     arch: str | None = None
 
 
-def identity_of(image: Image) -> Identity:
+def identity_of(image: Image, symbols: SymbolTable) -> Identity:
     """The identity of a vmlinux, from its banner (init/version.c), or of a module, from its ``vermagic``."""
     arch = _MACHINES.get(image.machine)
     if image.relocatable:
         stated = _VERMAGIC.search(image.named(".modinfo"))
     else:
-        banner = next((symbol.value for symbol in image.symbols() if symbol.name == _BANNER), None)
-        stated = _RELEASE.match(image.at(banner, 512)) if banner else None
+        banner = next(symbols.find(_BANNER), None)
+        stated = _RELEASE.match(image.at(banner[0], _BANNER_SIZE)) if banner else None
     return Identity(stated[1].decode("utf-8", "replace") if stated else None, image.build_id, arch)
 
 
@@ -70,7 +71,10 @@ def refusal(crash: Crash, kernel: Identity, knows: Callable[[str, int], bool]) -
 
 def _sizes(crash: Crash, kernel: Identity, knows: Callable[[str, int], bool]) -> str | None:
     stated = {
-        (frame.holder, frame.size) for stack in crash.stacks for frame in stack.frames if frame.size and _built_in(frame)
+        (frame.holder, frame.size)
+        for stack in crash.stacks
+        for frame in stack.frames
+        if frame.size and _built_in(frame)
     }
     fitting = sum(knows(name, size) for name, size in stated)
     if fitting >= _LEAST_SHARE * len(stated):

@@ -6,9 +6,10 @@ what a report calls a function's size, also from the end of one section to the b
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from kernfix.source.debuginfo.elf import Image
+from kernfix.source.debuginfo.elf import Image, Symbol, SymbolTable
 from kernfix.source.debuginfo.table import Table
 
 _BASES = {False: 0x1000_0000, True: 0x4000_0000}
@@ -39,14 +40,21 @@ def place(image: Image) -> dict[int, Part]:
     return parts
 
 
-def table_of(image: Image, parts: dict[int, Part]) -> Table:
-    """The symbols of a file; those of a relocatable one in the places of `parts`."""
+def table_of(image: Image, symbols: SymbolTable, parts: dict[int, Part]) -> Table:
+    """Where the symbols of a file are; those of a relocatable one in the places of `parts`."""
     if not image.relocatable:
-        return Table((symbol.name, symbol.value) for symbol in image.symbols())
-    symbols = [
-        (symbol.name, parts[symbol.section].start + symbol.value)
-        for symbol in image.symbols()
-        if symbol.section in parts and symbol.value <= parts[symbol.section].size
-    ]
-    last = {init: max((part.start + part.size for part in parts.values() if (part.start >= _BASES[True]) == init), default=0) for init in (False, True)}
-    return Table(symbols, [-(-end // _PAGE) * _PAGE for end in last.values()])
+        return Table(lambda name: (value for value, _ in symbols.find(name)), [value for value, _ in symbols])
+
+    def placed(some: Iterable[Symbol]) -> Iterator[int]:
+        return (
+            parts[section].start + value for value, section in some if section in parts and value <= parts[section].size
+        )
+
+    return Table(lambda name: placed(symbols.find(name)), [*placed(symbols), *_ends(parts.values())])
+
+
+def _ends(parts: Iterable[Part]) -> Iterator[int]:
+    """Where the pages of each stretch of code end: a module's last function reaches up to there."""
+    for base in _BASES.values():
+        within = [part.start + part.size for part in parts if base <= part.start < base + _ROOM]
+        yield -(-max(within, default=base) // _PAGE) * _PAGE

@@ -8,12 +8,15 @@ from typing import NamedTuple
 
 from kernfix.crash.model import Crash
 from kernfix.source.debuginfo import fit
+from kernfix.source.debuginfo.elf import SymbolTable
 from kernfix.source.debuginfo.files import module_files, module_name, open_with_lines
 from kernfix.source.debuginfo.fit import Identity
 from kernfix.source.debuginfo.layout import place, table_of
 from kernfix.source.debuginfo.model import Answer, Chain, Query, Reader, ReaderFailed
 from kernfix.source.debuginfo.readers import open_reader
 from kernfix.source.debuginfo.table import Table
+
+_UNKNOWN = Identity()
 
 
 class _Part(NamedTuple):
@@ -37,10 +40,10 @@ class Symbols:
         table: Table | Iterable[tuple[str, int]],
         chains: Reader,
         tool: str,
-        identity: Identity = Identity(),
+        identity: Identity = _UNKNOWN,
         modules: Sequence[Path] = (),
     ) -> None:
-        self._kernel = _Part(table if isinstance(table, Table) else Table(table), chains, tool, identity)
+        self._kernel = _Part(table if isinstance(table, Table) else Table.of(table), chains, tool, identity)
         self.tool = tool
         self._folders = modules
         self._files: dict[str, Path] | None = None
@@ -61,7 +64,7 @@ class Symbols:
     def ask(self, queries: Sequence[Query]) -> Answer:
         """The chain of each query; empty when there is no such symbol of that size, or several whose lines differ."""
         chains: list[Chain] = [()] * len(queries)
-        problems = []
+        problems: list[str] = []
         for module in dict.fromkeys(query.module for query in queries):
             numbers = [number for number, query in enumerate(queries) if query.module == module]
             found = self._ask_one(module, [queries[number] for number in numbers])
@@ -77,7 +80,9 @@ class Symbols:
             return Answer(nothing, (part,))
         stated = next((query.build_id for query in queries if query.build_id), None)
         if module and stated and part.identity.build_id and not part.identity.build_id.startswith(stated):
-            return Answer(nothing, (f"{module}: its file is of build id {part.identity.build_id}, the log of {stated}.",))
+            return Answer(
+                nothing, (f"{module}: its file is of build id {part.identity.build_id}, the log of {stated}.",)
+            )
         places = [part.table.addresses(query) for query in queries]
         asked = sorted({address for each in places for address in each})
         try:
@@ -128,7 +133,8 @@ def _open(path: Path) -> _Part | str:
         return image
     try:
         parts = place(image) if image.relocatable else {}
-        table, identity = table_of(image, parts), fit.identity_of(image)
+        symbols = SymbolTable(image)
+        table, identity = table_of(image, symbols, parts), fit.identity_of(image, symbols)
     except OSError as error:
         return f"{path} cannot be read: {error.strerror or error}."
     opened = open_reader(image, parts)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import bisect
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from kernfix.source.debuginfo.model import Query
 
@@ -13,22 +14,26 @@ _PAGE = 4096
 
 
 class Table:
-    """The addresses of names. `ends` are those where a stretch of code ends, which ends its last function, too."""
+    """Where symbols are: `find` gives the addresses of a name, `addresses` those of all names and where stretches of code end."""
 
-    def __init__(self, symbols: Iterable[tuple[str, int]], ends: Sequence[int] = ()) -> None:
-        self._addresses: dict[str, list[int]] = defaultdict(list)
+    def __init__(self, find: Callable[[str], Iterable[int]], addresses: Iterable[int]) -> None:
+        self._find = lru_cache(maxsize=65_536)(lambda name: tuple(set(find(name))))
+        self._sorted = sorted(set(addresses))
+
+    @classmethod
+    def of(cls, symbols: Iterable[tuple[str, int]]) -> Table:
+        """A table of some names and addresses."""
+        known: dict[str, list[int]] = defaultdict(list)
         for name, address in symbols:
-            self._addresses[name].append(address)
-            if ".llvm." in name:  # What link-time optimisation appends is not printed (cleanup_symbol_name in kernel/kallsyms.c).
-                self._addresses[name.partition(".llvm.")[0]].append(address)
-        self._sorted = sorted({address for each in self._addresses.values() for address in each} | set(ends))
+            known[name].append(address)
+        return cls(lambda name: known.get(name, ()), (address for each in known.values() for address in each))
 
     def __len__(self) -> int:
-        return len(self._addresses)
+        return len(self._sorted)
 
     def knows(self, name: str, size: int) -> bool:
         """Whether there is such a symbol of that size."""
-        return any(self._size(address) == size for address in self._addresses.get(name, ()))
+        return any(self._size(address) == size for address in self._find(name))
 
     def addresses(self, query: Query) -> list[int]:
         """Where `query` can be, ascending: more than one address where several symbols have the name and size.
@@ -36,7 +41,7 @@ class Table:
         A return address is taken one byte earlier, inside the call: the next instruction may belong to another line or function.
         """
         found = set()
-        for address in self._addresses.get(query.function, ()):
+        for address in self._find(query.function):
             size = self._size(address)
             page = query.address is None or (address + query.offset - query.address) % _PAGE == 0
             if query.size in (None, size) and 0 <= query.offset <= size and page:
