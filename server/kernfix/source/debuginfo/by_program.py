@@ -30,7 +30,7 @@ def llvm_reader(image: Image) -> Reader:
 
     def chains(addresses: Sequence[int]) -> list[Chain]:
         said = _run(command, addresses).split("\n\n")
-        return [_chain(block.splitlines()) for block in said[: len(addresses)]]
+        return [_chain(block.splitlines()) for block in said if block]
 
     return lambda addresses: _all(chains(addresses), addresses, LLVM)
 

@@ -122,7 +122,7 @@ class SymbolTable:
 
         That is not printed by kernels (cleanup_symbol_name in kernel/kallsyms.c). One name may be the end of another in the file.
         """
-        wanted = name.encode("utf-8", "surrogateescape")
+        wanted = name.encode("utf-8", "replace")
         for ending in self._endings if wanted else ():
             for at in _finds(self._names, wanted + ending):
                 rows = (row for row in _finds(self._rows, self._name.pack(at)) if row % self._row.size == 0)

@@ -81,7 +81,8 @@ def _sizes(crash: Crash, kernel: Identity, knows: Callable[[str, int], bool]) ->
         return None
     if crash.arch and kernel.arch and not crash.arch.startswith(kernel.arch):
         return f"it is of {kernel.arch}, and the log is of {crash.arch}"
-    return f"of {len(stated)} functions in the log {fitting or 'none'} has the same size in it"
+    few = f"only {fitting} have" if fitting > 1 else "only one has" if fitting else "none has"
+    return f"of {len(stated)} functions in the log {few} the same size in it"
 
 
 def _built_in(frame: Frame) -> bool:

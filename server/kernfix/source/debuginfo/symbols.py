@@ -49,6 +49,11 @@ class Symbols:
         self._files: dict[str, Path] | None = None
         self._modules: dict[str, _Part | str] = {}
 
+    @property
+    def identity(self) -> Identity:
+        """Which kernel this is."""
+        return self._kernel.identity
+
     def refusal(self, crash: Crash) -> str | None:
         """Why this is not the kernel that printed the crash, as the end of a sentence; None where nothing speaks against it."""
         return fit.refusal(crash, self._kernel.identity, self._kernel.table.knows)
