@@ -135,11 +135,3 @@ def test_not_elf(tmp_path: Path) -> None:
         assert opened is None
         assert str(problem).startswith(str(tmp_path / name))
         assert expected in str(problem)
-
-
-def test_hostile_debug_information(tmp_path: Path) -> None:
-    (tmp_path / "vmlinux").write_bytes(elf(64, "<", SYMBOLS))
-    opened, problem = open_symbols(tmp_path / "vmlinux")
-    assert (opened is None) == (problem is not None)
-    if opened:
-        assert opened.lookup("alpha", 1) == ()

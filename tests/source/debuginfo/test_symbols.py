@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernfix.source.debuginfo import Chain, Query, Symbols, by_program, open_symbols
+from kernfix.source.debuginfo.elf import read_image
 
 TOOLS = ("drgn", "llvm-symbolizer", "addr2line")
 Sizes = Callable[[Path], dict[str, list[tuple[int, int]]]]
@@ -204,3 +206,23 @@ def test_a_tool_that_fails(
     answer = symbols.ask([Query("stop", 1)])
     assert answer.chains == [()]
     assert expected in answer.problems[0]
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_damaged_debug_information(tool: str, kernel: Path, only: Callable[[str], None]) -> None:
+    only(tool)
+    raw, dice = (kernel / "vmlinux").read_bytes(), random.Random(3)
+    image = read_image(kernel / "vmlinux")
+    assert not isinstance(image, str)
+    begin, end = next((each.offset, each.offset + each.size) for each in image.sections if each.name == ".debug_info")
+    problems = []
+    for _ in range(40):
+        damaged = bytearray(raw)
+        for _ in range(dice.choice((1, 20))):
+            damaged[dice.randrange(begin, end)] = dice.randrange(256)
+        (kernel / "vmlinux").write_bytes(damaged)
+        symbols, problem = open_symbols(kernel / "vmlinux")
+        answer = symbols.ask([Query(name, 1) for name in ("outer", "stop", "one", "two")]) if symbols else None
+        problems += answer.problems if answer else [problem]
+    assert all(str(problem).endswith(".") for problem in problems)
+    assert problems or tool != "drgn"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kernfix.source.debuginfo.elf import Image
 from kernfix.source.debuginfo.layout import Part
-from kernfix.source.debuginfo.model import Chain, Place, Reader
+from kernfix.source.debuginfo.model import Chain, Place, Reader, ReaderFailed
 
 
 def installed() -> bool:
@@ -43,9 +43,13 @@ def open_drgn(image: Image, parts: dict[int, Part]) -> Reader | str:
     def chain(address: int) -> Chain:
         try:
             places = program.source_location((address + moved) & mask)
+            return tuple(
+                Place(place.filename, place.line, place.column or None, place.name() or "") for place in places
+            )
         except LookupError:
             return ()
-        return tuple(Place(place.filename, place.line, place.column or None, place.name() or "") for place in places)
+        except Exception as error:  # drgn raises Exception itself for damaged debug information
+            raise ReaderFailed(f"drgn cannot read {image.path}: {error}.") from error
 
     def chains(addresses: Sequence[int]) -> list[Chain]:
         return [chain(address) for address in addresses]
