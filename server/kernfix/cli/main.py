@@ -18,6 +18,7 @@ from kernfix.cli.terminal import printable
 VERBS = {
     "parse": "find the crashes in console logs",
     "locate": "find the code of each frame in a kernel tree",
+    "index": "make or refresh the index of a kernel tree, for quick answers",
     "fix": "propose checked fixes, and verify them if asked",
     "verify": "build, boot and judge a tree or a patch",
     "runner": "run the verification service",
