@@ -14,6 +14,7 @@ _DIRECTIVE = re.compile(rb"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.MULTILINE)
 _TYPE = re.compile(rb"\b(?:struct|union|enum|typedef)\b[^;*]*\Z")
 """A type is being defined: what looks like a call stands before it."""
 _CALL = re.compile(rb"([A-Za-z_]\w*)\s*\(")
+_INVOKED = re.compile(rb"\n[A-Za-z_]\w*\(")
 _POINTED = re.compile(rb"\(\s*\*[\s*]*(?:\w+[\s*]+)*?([A-Za-z_]\w*)\s*\(")
 """``int (*get(int a))(int b)``: a function that returns a function."""
 _NO_FUNCTION = frozenset(
@@ -64,6 +65,9 @@ def head_of(source: bytes, gap: int, brace: int) -> Head | int | None:
         text = _COMMENT.sub(_blank, text)
     if b"#" in text:
         text = _DIRECTIVE.sub(_blank, text)
+    line = text[text.rfind(b"\n") + 1 :]
+    if line[:1].isspace() and (opened := _opened(text)) is not None:
+        return low + opened
     if text.rstrip()[-1:] == b"=":
         return None
     begin = max(text.rfind(b";"), text.rfind(b"}")) + 1
@@ -77,6 +81,16 @@ def head_of(source: bytes, gap: int, brace: int) -> Head | int | None:
     if isinstance(head, int):
         return low + begin + head
     return head and head._replace(start=low + begin + head.start)
+
+
+def _opened(text: bytes) -> int | None:
+    """The parenthesis of a macro invoked in column 0 that is still open at the end of `text`."""
+    last = None
+    for last in _INVOKED.finditer(text):
+        pass
+    if last is None or closing(text, last.end() - 1, len(text)) is not None:
+        return None
+    return last.end() - 1
 
 
 def _blank(match: re.Match[bytes]) -> bytes:

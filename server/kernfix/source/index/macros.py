@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from kernfix.source.index.model import Maker, Piece
 
-_DEFINE = re.compile(rb"#[ \t]*define[ \t]+(\w+)\(([^()\n]*)\)[ \t]*(?=[\\A-Za-z_])")
+_DEFINE = re.compile(rb"#[ \t]*define[ \t]+(\w+)\(((?:[^()\n\\]|\\\n)*)\)[ \t]*(?=[\\A-Za-z_])")
 _BODY_LIMIT = 20_000
 _NAME = rb"(\w+(?:\s*##\s*\w+)*)\s*\((?:[^(){};]|\((?:[^(){};]|\([^(){};]*\))*\))*\)"
 _HEAD = re.compile(_NAME + rb"\s*(?:\w+(?:\([^(){}]*\))?\s*){0,4}\{")
 _LAST_HEAD = re.compile(_NAME + rb"\s*\Z")
 _CALL = re.compile(rb"(\w+)\s*\(")
+_COMMENT = re.compile(rb"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _PAREN = re.compile(rb"[()]|/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
 _COMMA = re.compile(rb"[(){}\[\],]|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
 _IDENTIFIER = re.compile(rb"\w{1,100}\Z")
@@ -24,6 +25,19 @@ _PASTE = re.compile(rb"\s*##\s*")
 _KEYWORDS = frozenset(
     b"if for while switch return sizeof typeof __typeof__ defined do else __attribute__ likely unlikely".split()
 )
+BUILT_IN = (
+    # The trampolines of static calls are assembler in a string (arch/*/include/asm/static_call.h).
+    *(Maker(f"ARCH_DEFINE_STATIC_CALL_{kind}TRAMP", "", (("__SCT__", 0),)) for kind in ("", "NULL_", "RET0_")),
+    # The entries of exceptions are made by assembler macros (arch/x86/include/asm/idtentry.h).
+    *(
+        Maker(f"DECLARE_IDTENTRY{kind}", "", (("asm_", 1),))
+        for kind in (
+            "",
+            *(f"_{kind}" for kind in "DEBUG DF ERRORCODE IRQ IST MCE NMI RAW RAW_ERRORCODE SW SYSVEC VC XENCB".split()),
+        )
+    ),
+)
+"""What the text of the macros does not tell."""
 _MOST_CALLS = 12
 _MOST_ARGUMENTS = 12
 _DEPTH = 8
@@ -35,7 +49,10 @@ def makers_of(source: bytes) -> Iterator[Maker]:
         return
     for match in _DEFINE.finditer(source):
         body = _body(source, match.end())
-        if body[:1] in b"\\ads_bcefghijklmnopqrtuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ":
+        if b"/*" in body:
+            body = _COMMENT.sub(b" ", body)
+        body = body.strip()
+        if body[:1].isalpha() or body[:1] == b"_":
             yield from _makers(match[1], match[2], body)
 
 
@@ -51,12 +68,8 @@ def _body(source: bytes, at: int) -> bytes:
 
 
 def _makers(macro: bytes, parameters: bytes, body: bytes) -> Iterator[Maker]:
-    names = {
-        name.strip().removesuffix(b"...") or b"__VA_ARGS__": number
-        for number, name in enumerate(parameters.split(b","))
-    }
-    if b"..." in parameters and b"__VA_ARGS__" not in names:
-        names.setdefault(b"__VA_ARGS__", len(names) - 1)
+    stated = [name.strip() for name in parameters.replace(b"\\\n", b" ").split(b",")]
+    names = {name.removesuffix(b"...") or b"__VA_ARGS__": number for number, name in enumerate(stated)}
     label = macro.decode()
     if b"##" in body and (pieces := _pieces(body.strip(), names)):
         yield Maker(label, "", (pieces,))

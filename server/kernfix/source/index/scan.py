@@ -7,7 +7,6 @@ functions is read. Where that cannot be right (a brace in column 0 opens before 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from kernfix.source.index.assembly import labels
 from kernfix.source.index.heads import Head, head_of
@@ -18,7 +17,7 @@ _USE = re.compile(rb"\n([A-Za-z_]\w*)\(")
 _IGNORED = re.compile(
     rb"EXPORT_|MODULE_|module_param|EXPORT|ACPI_EXPORT|MOD_|subsys_initcall|module_init|module_exit|late_initcall|device_initcall"
     rb"|arch_initcall|core_initcall|fs_initcall|early_param|__setup|early_initcall|postcore_initcall|ALLOW_ERROR_INJECTION|NOKPROBE"
-    rb"|BTF_|LIST_HEAD|DEFINE_SPINLOCK|DEFINE_MUTEX|DECLARE_|DEFINE_PER_CPU|DEFINE_STATIC_KEY|MODULE|NET_|BUILD_BUG|static_assert"
+    rb"|BTF_|LIST_HEAD|DEFINE_SPINLOCK|DEFINE_MUTEX|DEFINE_PER_CPU|DEFINE_STATIC_KEY|MODULE|NET_|BUILD_BUG|static_assert"
 )
 """Macros that make no function, and are used most."""
 _CONDITION = re.compile(
@@ -34,7 +33,7 @@ def scan(source: bytes, path: str) -> Scan:
     """What the text of the file at `path` adds to an index; the ending of the path tells the language. Never raises."""
     if path.endswith(".S"):
         return Scan(tuple(labels(source)))
-    if b"{" not in source and b";" not in source and b"##" not in source:
+    if b"{" not in source and b";" not in source and b"\\\n" not in source:
         return Scan()  # nothing but numbers: half of the kernel's headers, by size
     if b"if 0" in source:
         source = _without_disabled(source)
