@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from kernfix.source.index.crew import Crew
-from kernfix.source.index.macros import made
-from kernfix.source.index.model import Maker, Use
-from kernfix.source.index.rows import KINDS, Job, Row
-from kernfix.source.index.store import Damaged, Store, discard, index_path, locked, makers_in
+from kernfix.source.index.derive import MACRO, derive
+from kernfix.source.index.rows import Job
+from kernfix.source.index.store import Damaged, Store, discard, guarded, index_path, locked
 from kernfix.source.index.walk import Folders, Stamp, Walked, join, walk
 from kernfix.source.tree import Tree
 
@@ -27,7 +25,6 @@ CANCELLED = "The index was not finished: it was cancelled."
 
 _BATCH_FILES = 200
 _BATCH_BYTES = 4 << 20
-_MACRO = KINDS.index("macro")
 _MOST_NAMED = 20
 
 
@@ -110,7 +107,7 @@ class _Work(NamedTuple):
 
 
 def _work(tree: Tree, path: Path, report: Report, stop: Stop) -> _Work:
-    with Store(path) as store:
+    with guarded(), Store(path) as store:
         known = store.folders()
         report(Progress("looking"))
         walked = walk(str(tree.root), known, stop)
@@ -199,30 +196,10 @@ def _derive(store: Store, before: dict[int, str], read: set[int]) -> None:
     """Write the functions that macros make: of the files read, or of all files when any macro came, went or changed."""
     after = store.makers()
     if after == before:
-        store.add_rows(_made(store, after, store.uses(read)))
+        store.add_rows(derive(store.uses(read), after, store.headers()))
     else:
-        store.drop_kind(_MACRO)
-        store.add_rows(_made(store, after, store.uses()))
-
-
-def _made(store: Store, makers: dict[int, str], uses: Iterable[tuple[int, tuple[Use, ...]]]) -> Iterator[Row]:
-    """What invocations make. A file's own macros come before those of headers, and those before another file's, which it may include."""
-    headers = store.headers()
-    shared = _by_macro(text for number, text in makers.items() if number in headers)
-    private = _by_macro(text for number, text in makers.items() if number not in headers)
-    for number, invoked in uses:
-        known = ChainMap(_by_macro([makers[number]] if number in makers else []), shared, private)
-        for use in invoked:
-            for name in made(use.macro, use.arguments, known):
-                yield name, number, use.start, use.end - use.start, _MACRO
-
-
-def _by_macro(texts: Iterable[str]) -> dict[str, list[Maker]]:
-    makers: dict[str, list[Maker]] = {}
-    for text in texts:
-        for maker in makers_in(text):
-            makers.setdefault(maker.macro, []).append(maker)
-    return makers
+        store.drop_kind(MACRO)
+        store.add_rows(derive(store.uses(), after, store.headers()))
 
 
 def _keep(store: Store, known: Folders, folders: Folders) -> None:

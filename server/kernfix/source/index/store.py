@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from kernfix.source.index.model import Maker, Use
+from kernfix.source.index.model import Use
 from kernfix.source.index.rows import Reply, Row
 from kernfix.source.index.walk import Folder, Folders, Stamp
 
@@ -191,7 +191,7 @@ class Store:
         """What the macros of each file make, as JSON, by the file's number."""
         return dict(self._db.execute("select file, json from makers"))
 
-    def uses(self, numbers: Iterable[int] | None = None) -> Iterator[tuple[int, tuple[Use, ...]]]:
+    def uses(self, numbers: Iterable[int] | None = None) -> Iterator[tuple[int, list[Use]]]:
         """The macros that each file invokes, with the file's number; of all files, or of those with these numbers."""
         if numbers is None:
             rows: Iterable[tuple[int, str]] = self._db.execute("select file, json from uses")
@@ -201,18 +201,12 @@ class Store:
         for number, text in rows:
             yield (
                 number,
-                tuple(Use(macro, tuple(arguments), start, end) for macro, arguments, start, end in json.loads(text)),
+                [Use(macro, tuple(arguments), start, end) for macro, arguments, start, end in json.loads(text)],
             )
 
     def headers(self) -> set[int]:
         """The numbers of the headers."""
         return {number for (number,) in self._db.execute("select id from file where path like '%.h'")}
-
-
-def makers_in(text: str) -> Iterator[Maker]:
-    """The makers that `Store.makers` has as JSON."""
-    for macro, calls, arguments in json.loads(text):
-        yield Maker(macro, calls, tuple(tuple(pieces) for pieces in arguments))
 
 
 def _split(names: str) -> tuple[str, ...]:
@@ -224,5 +218,8 @@ def _packed(files: dict[str, Stamp]) -> bytes:
 
 
 def _files(names: str, stamps: bytes) -> dict[str, Stamp]:
-    numbers = array("q", stamps)
-    return dict(zip(_split(names), map(Stamp, numbers[::3], numbers[1::3], numbers[2::3]), strict=True))
+    try:
+        numbers = array("q", stamps)
+        return dict(zip(_split(names), map(Stamp, numbers[::3], numbers[1::3], numbers[2::3]), strict=True))
+    except (TypeError, ValueError) as error:
+        raise Damaged(f"The index was damaged ({error}).") from error
