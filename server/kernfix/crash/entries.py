@@ -88,12 +88,12 @@ def entries_of(lines: list[Line]) -> list[Entry]:
     entries: list[Entry] = []
     add, new = entries.append, tuple.__new__
     for line in lines:
-        entry = entry_of(line.body)
+        number, body, _, begin, raw = line
+        entry = entry_of(body)
         if type(entry) is Frame:
             _, start, end = entry[1]
-            begin = line.begin
-            span = new(Span, (line.number, begin + start, begin + end)) if line.raw is None else line.span(start, end)
-            entry = new(Frame, (entry[0], span, *entry[2:]))
+            span = new(Span, (number, begin + start, begin + end)) if raw is None else line.span(start, end)
+            entry = new(Frame, (entry[0], span) + entry[2:])  # noqa: RUF005 (quicker than unpacking)
         add(entry)
     return entries
 

@@ -83,15 +83,14 @@ def read_lines(first: int, texts: list[str], *, common: bool = False) -> list[Li
     if not common:
         return [read_line(number, line) for number, line in enumerate(texts, first)]
     lines: list[Line] = []
-    number, add, prefix, new = first, lines.append, _COMMON.match, tuple.__new__
-    for text in texts:
+    add, prefix, new = lines.append, _COMMON.match, tuple.__new__
+    for number, text in enumerate(texts, first):
         match = prefix(text)
         if match is None:
             add(read_line(number, text))
         else:
             begin = match.end()
             add(new(Line, (number, text[begin:LINE_LIMIT], match[1] or CONSOLE, begin, None)))
-        number += 1
     return lines
 
 
@@ -113,6 +112,8 @@ def _read_prefix(text: str) -> tuple[int, str]:
     if match is None or not match["time"]:
         match = _PREFIX.match(text)
     assert match is not None, "every part of the prefix is optional"
+    if match.lastindex is None:
+        return match.end(), PLAIN
     timed = match["time"] or match["stamp"] or match["record"] or match["syslog"]
     return match.end(), match["caller"] or match["recorded"] or (CONSOLE if timed else PLAIN)
 

@@ -96,11 +96,11 @@ def _crashes(stretch: Stretch, base: int, whole: Whole) -> Iterator[Crash]:
 
 
 def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
-    lines = report.part.lines
-    first = lines[0]
+    first = report.part.lines[0]
     name = named(report)
     headline = first.body.rstrip()
-    text = "\n".join([line.body for line in lines])
+    bodies = [line.body for line in report.part.lines]
+    text = "\n".join(bodies)
     stacks = stacks_of(report.part, name.function)
     whole.arch = whole.arch or arch_of(text)
     has_sources = ".c:" in text or ".h:" in text
@@ -125,15 +125,15 @@ def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
         stacks=stacks,
         consequence_of=None if report.root is None else base + report.root,
         problems=tuple(_problems(report, name, stacks, text)),
-        **(_details(report, name, text) if report.root is None else {}),
+        **(_details(report, name, bodies, text) if report.root is None else {}),
     )
 
 
-def _details(report: Report, name: Named, text: str) -> dict[str, Any]:
+def _details(report: Report, name: Named, bodies: list[str], text: str) -> dict[str, Any]:
     """What a crash says beside its names and stacks. A consequence has none: they are in the crash that it follows from."""
     said = [
-        line.body
-        for line, entry in zip(report.part.lines, report.part.entries, strict=True)
+        body
+        for body, entry in zip(bodies, report.part.entries, strict=True)
         if type(entry) is not Frame or entry.register
     ]
     has_locks = any(sign in text for sign in _LOCKS)
@@ -142,7 +142,7 @@ def _details(report: Report, name: Named, text: str) -> dict[str, Any]:
         "machine": machine_of(said, "\n".join(said)),
         "registers": registers_of(said),
         "code": code_of(said),
-        "facts": facts_of("\n".join(line.body for line in report.before), name.words.text),
+        "facts": facts_of("\n".join([line.body for line in report.before]), name.words.text),
     }
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import NamedTuple
 
 from kernfix.crash.entries import Entry, Heading, Sign, entries_of
@@ -96,27 +97,28 @@ class Report:
 
     def words(self) -> tuple[Words, Words]:
         """What title and blame are told from, and what wholeness: no unreliable frames, nothing below the panic of a long report."""
-        lines, marks = self.far.lines, self.far.entries
-        kept: Sequence[int] = range(len(lines))
+        lines, entries = self.far.lines, self.far.entries
+        bodies = [line.body for line in lines]
+        told = self.telling
         if lines[0].context != PLAIN:
-            kept = [no for no, mark in enumerate(marks) if type(mark) is not Frame or mark.reliable or no == 0]
-        bodies = [lines[no].body for no in kept]
-        entries = [marks[no] for no in kept]
-        told = bisect_left(kept, self.telling)
+            sure = [type(entry) is not Frame or entry.reliable for entry in entries]
+            sure[0] = True
+            if not all(sure):
+                bodies, entries, told = [*compress(bodies, sure)], [*compress(entries, sure)], sum(sure[:told])
         text = "\n".join(bodies)
         if _TAINT in text or _CUT[0] in text or _CUT[1] in text:
             bodies, entries, told = self._shortened(bodies, entries, told)
-        far = Words(bodies, entries, "")
-        near = far if told >= len(bodies) else Words(bodies[:told], entries[:told], "")
-        return near._replace(text="\n".join(near.bodies)), far
+            text = "\n".join(bodies)
+        far = Words(bodies, entries, text)
+        if told >= len(bodies):
+            return far, far
+        return Words(bodies[:told], entries[:told], "\n".join(bodies[:told])), far
 
     def _shortened(self, bodies: list[str], entries: list[Entry], told: int) -> tuple[list[str], list[Entry], int]:
         """The same without what is dull, and without all below the panic or the deadlock that a long report ends with."""
-        strict = self.part.lines[0].context != PLAIN
-        dull = [no for no, body in enumerate(bodies) if no and _TAINT in body] if strict else []
-        for no in reversed(dull):
-            del bodies[no], entries[no]
-        told -= bisect_left(dull, told)
+        if self.part.lines[0].context != PLAIN:
+            telling = [no == 0 or _TAINT not in body for no, body in enumerate(bodies)]
+            bodies, entries, told = [*compress(bodies, telling)], [*compress(entries, telling)], sum(telling[:told])
         limit = _CUT_AFTER_KMSAN if "KMSAN" in bodies[0] else _CUT_AFTER
         cuts = (no for no in range(limit + 1, len(bodies)) if _CUT[0] in bodies[no] or _CUT[1] in bodies[no])
         end = next(cuts, len(bodies))
@@ -128,8 +130,8 @@ class Context:
 
     __slots__ = ("_entries", "_foreign", "headlines", "lines")
 
-    def __init__(self) -> None:
-        self.lines: list[Line] = []
+    def __init__(self, lines: list[Line]) -> None:
+        self.lines = lines
         self.headlines: list[int] = []
         self._entries: list[Entry] = []
         self._foreign: list[int] | None = None
@@ -181,20 +183,10 @@ def reports(stretch: Stretch) -> Iterator[Report]:
 
     A headline that is only the consequence of a crash has a report of its own, and is in that crash's report too.
     """
-    contexts: defaultdict[str, Context] = defaultdict(Context)
-    places: list[tuple[Context, int]] = []
     headlines = stretch.headlines
-    starts = iter([headline.line for headline in headlines])
-    start = next(starts, -1)
-    for line in read_lines(stretch.first, stretch.lines, common=stretch.common):
-        context = contexts[line.context]
-        if line.number == start:
-            places.append((context, len(context.lines)))
-            context.headlines.append(len(context.lines))
-            start = next(starts, -1)
-        context.lines.append(line)
+    contexts, places = _sorted_out(stretch)
     roots, ends = _roots(headlines, places)
-    processors = _Processors(contexts, any(_ASKED in line for line in stretch.lines))
+    processors = _Processors(contexts)
     for number, (headline, (context, at)) in enumerate(zip(headlines, places, strict=True)):
         root = roots[number]
         owner = number if root is None or places[root][0] is not context else root
@@ -207,6 +199,22 @@ def reports(stretch: Stretch) -> Iterator[Report]:
         telling = context.telling(at, reach)
         told = len(far.lines) if telling == reach else telling - at
         yield Report(headline.family, part, far, told, context.lines[max(0, at - _BEFORE) : at], root)
+
+
+def _sorted_out(stretch: Stretch) -> tuple[dict[str, Context], list[tuple[Context, int]]]:
+    """The lines of a stretch by context, and where each headline is: its context, and its index there."""
+    lines = read_lines(stretch.first, stretch.lines, common=stretch.common)
+    by_context: defaultdict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        by_context[line[2]].append(line)
+    contexts = {name: Context(its) for name, its in by_context.items()}
+    places = []
+    for headline in stretch.headlines:
+        context = contexts[lines[headline.line - stretch.first].context]
+        at = bisect_left(context.lines, headline.line, key=_line_number)
+        context.headlines.append(at)
+        places.append((context, at))
+    return contexts, places
 
 
 def _roots(headlines: list[Headline], places: list[tuple[Context, int]]) -> tuple[list[int | None], dict[int, int]]:
@@ -271,9 +279,8 @@ def _is_consequence(lines: list[Line], at: int, headline: Headline, previous: He
 class _Processors:
     """What processors printed in contexts of their own: a stall report asks them for their stacks, and there they answer."""
 
-    def __init__(self, contexts: dict[str, Context], asked: bool) -> None:
+    def __init__(self, contexts: dict[str, Context]) -> None:
         self._contexts = contexts
-        self._asked = asked
         self._answers: list[tuple[Line, Entry]] | None = None
 
     def joined(self, own: Part) -> Part:
@@ -281,7 +288,7 @@ class _Processors:
         first = own.lines[0]
         if first.context in (CONSOLE, PLAIN):
             return own
-        asked = next((line.number for line in own.lines if _ASKED in line.body), None) if self._asked else None
+        asked = next((line.number for line in own.lines if _ASKED in line.body), None)
         if asked is None:
             return own
         if self._answers is None:
@@ -301,6 +308,10 @@ class _Processors:
             if name.startswith("C") and name != CONSOLE
         ]
         return sorted((pair for part in parts for pair in zip(part.lines, part.entries, strict=True)), key=_number)
+
+
+def _line_number(line: Line) -> int:
+    return line.number
 
 
 def _number(pair: tuple[Line, Entry]) -> int:

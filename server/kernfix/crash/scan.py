@@ -13,11 +13,12 @@ from kernfix.crash.rules import Family
 REPLAY = "** replaying previous printk message **"
 """Stands right below a line that the console has cut off; the whole line follows."""
 
-
-_KEYWORDS = tuple(family.keyword for family in FAMILIES)
-_SHOUTED = re.compile("|".join(re.escape(keyword) for keyword in _KEYWORDS if keyword[0].isupper()))
-"""Keywords that begin with a capital: few words of a log do, so that one search for all of them is quick."""
-_SPOKEN = tuple(keyword for keyword in _KEYWORDS if not keyword[0].isupper())
+_SHARED = "BUG", "panic", "error:", "SYZFA"
+"""What several keywords have in common: it is looked for once, and the line that holds it is then asked for each of them."""
+_SOUGHT = sorted({next((part for part in _SHARED if part in family.keyword), family.keyword) for family in FAMILIES})
+_SHOUTED = re.compile("|".join(re.escape(part) for part in _SOUGHT if part[0].isupper()))
+"""What begins with a capital: few words of a log do, so that one search for all of them is quick."""
+_SPOKEN = tuple(part for part in _SOUGHT if not part[0].isupper())
 """The others, which are quicker to look for one by one."""
 _PREFIX_LIMIT = 200
 """Characters that may stand in front of the kernel's words."""
@@ -40,7 +41,7 @@ def headlines(text: str) -> Iterator[Headline]:
         end = text.find("\n", place)
         end = len(text) if end < 0 else end
         line = text[begin : min(end, begin + LINE_LIMIT)]
-        family = next((family for family in FAMILIES if _starts(family, line)), None)
+        family = _started_by(line)
         if family and not _is_cut_copy(text, end):
             number += text.count("\n", counted, begin)
             counted = begin
@@ -48,18 +49,22 @@ def headlines(text: str) -> Iterator[Headline]:
 
 
 def _places(text: str) -> list[int]:
-    """Where a keyword is, in log order."""
+    """Where a keyword may be, in log order."""
     places = [match.start() for match in _SHOUTED.finditer(text)]
-    for keyword in _SPOKEN:
-        at = text.find(keyword)
+    for part in _SPOKEN:
+        at = text.find(part)
         while at >= 0:
             places.append(at)
-            at = text.find(keyword, at + len(keyword))
+            at = text.find(part, at + len(part))
     return sorted(places)
 
 
-def _starts(family: Family, line: str) -> bool:
-    return family.keyword in line and not (family.ignore and family.ignore.search(line))
+def _started_by(line: str) -> Family | None:
+    """The first family that claims a line."""
+    for family in FAMILIES:
+        if family.keyword in line and not (family.ignore and family.ignore.search(line)):
+            return family
+    return None
 
 
 def _is_cut_copy(text: str, end: int) -> bool:

@@ -12,9 +12,8 @@ _SUPPRESSED = (
     ("panic:", rx(r"panic: (?:.*(?:cannot allocate memory|failed to (?:start executor|create temp dir)|pthread_create)"
             r"|executor .* failed to start)")),
     ("SIGBUS", rx(r"signal SIGBUS: bus error|SYZFAIL: SIGBUS")),
-    ("ut of memory", rx(r"ut of memory: Kill(?:ed)? process \d+ \((?:syz-exec|sshd)")),
-    ("Killed process", rx(r"Killed process \d+ \((?:syz-exec|sshd)")),
-    ("lowmemorykiller", rx(r"lowmemorykiller: Kill(?:ing|ed)? '(?:syz-exec|sshd)")),
+    ("Kill", rx(r"(?:ut of memory: Kill(?:ed)?|Killed) process \d+ \((?:syz-exec|sshd)"
+            r"|lowmemorykiller: Kill(?:ing|ed)? '(?:syz-exec|sshd)")),
     ("INIT: PANIC", rx(r"INIT: PANIC: segmentation violation!")),
     ("stack smashing", rx(r"\*\*\* stack smashing detected \*\*\*: terminated")),
 )  # fmt: skip
@@ -36,7 +35,7 @@ class Whole:
 
     def see(self, text: str, first: int) -> None:
         """Take the next lines of the log; `first` is the number of the first."""
-        self.suppressed |= any(hint in text and pattern.search(text) is not None for hint, pattern in _SUPPRESSED)
+        self.suppressed = self.suppressed or any(hint in text and pattern.search(text) for hint, pattern in _SUPPRESSED)
         self.disconnected |= _DISCONNECTED in text
         at = text.rfind(PANIC)
         if at >= 0:
