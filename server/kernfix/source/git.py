@@ -29,7 +29,7 @@ _ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_NO_LAZY_FETCH": "1",
-    # Git before 2.44 does not know the line above: no transport at all, whatever protocol.*.allow the checkout's configuration has.
+    # Older git does not know the line above: no transport at all, whatever protocol.*.allow the checkout's configuration has.
     "GIT_ALLOW_PROTOCOL": "",
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": "/dev/null",
