@@ -6,10 +6,11 @@ The way of the data: `tree` (a jail around the checkout) → `names` (what a sym
 
 from kernfix.source.debuginfo import Symbols, open_symbols
 from kernfix.source.definitions import find_all, find_definitions
+from kernfix.source.functions import function_at, functions
 from kernfix.source.locate import locate, locate_all
 from kernfix.source.model import Definition, Function, How, Located, LocatedStack, Location
 from kernfix.source.names import definition_names, same_function
-from kernfix.source.syntax import function_at, functions, parse_function, syntax_errors
+from kernfix.source.syntax import parse_function, syntax_errors
 from kernfix.source.tree import Tree, open_tree
 
 __all__ = [

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import IO, NamedTuple
 
+from kernfix.source.functions import function_at
 from kernfix.source.model import Definition, Function
 from kernfix.source.names import definition_names
-from kernfix.source.syntax import function_at
 from kernfix.source.tree import Tree
 
 Stop = Callable[[], bool]

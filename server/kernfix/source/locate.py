@@ -15,10 +15,10 @@ from typing import NamedTuple
 from kernfix.crash.model import Crash, Frame
 from kernfix.source.debuginfo import Place, Symbols, queries_of
 from kernfix.source.definitions import Stop, find_all, search_problem, tier
+from kernfix.source.functions import function_at, functions
 from kernfix.source.model import Definition, Function, How, Located, LocatedStack, Location
 from kernfix.source.names import same_function
 from kernfix.source.selector import make_selector
-from kernfix.source.syntax import function_at, functions
 from kernfix.source.tree import Tree
 
 _WORD = re.compile(r"[A-Za-z_]\w\w+")

@@ -15,9 +15,9 @@ from difflib import SequenceMatcher
 from itertools import islice, pairwise, takewhile
 from typing import Literal, NamedTuple
 
+from kernfix.source.functions import function_at, functions
 from kernfix.source.model import Function
 from kernfix.source.names import definition_names
-from kernfix.source.syntax.functions import function_at
 
 Step = Literal["function", "fuzzy", "file", "offset", "none"]
 """What found a line: its text in its function, a like text there, its text elsewhere in the file, its offset in the function."""
@@ -101,32 +101,42 @@ def by_offset(new: str, symbol: str, offset: int | None = None) -> Relocation:
 
 
 def named(text: str, symbol: str) -> list[Function]:
-    """The functions of `text` that `symbol` can be, in order; the others are not even read."""
+    """The functions of `text` that `symbol` can be, in order. Only the pieces between braces in column 0 that mention it are parsed."""
     wanted = definition_names(symbol)
     words = {*wanted, *(name.removeprefix("compat_").removeprefix("sys_") for name in wanted)}
-    found: dict[int, Function] = {}
-    for line in islice(_heads(text, words), _COMMON) if words else ():
-        function = function_at(text, line)
-        if function and function.name in wanted:
-            found[function.start] = function
-    return list(found.values())
+    found = []
+    above, start, end = 0, 0, 0
+    for head in islice(_heads(text, words), _COMMON) if words else ():
+        if head < end:
+            continue
+        first = text.rfind("\n}", end, head)
+        first = text.find("\n", first + 1, head) + 1 if first >= 0 else end
+        above, start = above + text.count("\n", start, first), first
+        last = text.find("\n}", head)
+        end = text.find("\n", last + 1) + 1 if last >= 0 else 0
+        end = end or len(text)
+        found += [
+            Function(each.name, above + each.start, above + each.end)
+            for each in functions(text[first:end])
+            if each.name in wanted
+        ]
+    return found
 
 
 def _heads(text: str, words: set[str]) -> Iterator[int]:
-    """The 1-based lines that mention one of `words` and may begin a definition: not indented, no comment, not the end of a statement."""
+    """Where the lines begin that mention one of `words` and may begin a definition: not indented, no comment, no statement."""
     pattern = re.compile(rf"(?:{'|'.join(map(re.escape, sorted(words)))})\b")
-    line, start, at = 1, 0, 0
+    start, at = 0, 0
     while match := pattern.search(text, at):
         at = match.end()
-        if _WORD.match(text, max(match.start() - 1, 0)) and match.start() > 0:
+        if match.start() > 0 and _WORD.match(text, match.start() - 1):
             continue
-        line += text.count("\n", start, match.start())
         start = text.rfind("\n", start, match.start()) + 1 or start
-        end = text.find("\n", match.end())
+        end = text.find("\n", at)
         end = len(text) if end < 0 else end
         if not text[start].isspace() and text[start] not in "#/*" and text[end - 1] != ";":
-            yield line
-        line, start, at = line + 1, end + 1, end + 1
+            yield start
+        start = at = end
 
 
 def _none(reason: str, near: int | None = None) -> Relocation:

@@ -12,8 +12,9 @@ from kernfix.fix.templates.exits import branch, error_exit
 from kernfix.fix.templates.flow import before, writes
 from kernfix.fix.templates.place import Place
 from kernfix.patch.model import Edit
+from kernfix.source import functions
 from kernfix.source.model import Function
-from kernfix.source.syntax import Assignment, Body, Statement, functions, parse_function
+from kernfix.source.syntax import Assignment, Body, Statement, parse_function
 
 MAX_CALLS = 3
 

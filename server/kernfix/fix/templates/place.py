@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from kernfix.crash.model import Crash
 from kernfix.fix.suspects import is_machinery
 from kernfix.patch.model import Reader
+from kernfix.source import function_at
 from kernfix.source.model import Located, Location
-from kernfix.source.syntax import Body, function_at, parse_function
+from kernfix.source.syntax import Body, parse_function
 
 MAX_PLACES = 2
 

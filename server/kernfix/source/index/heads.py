@@ -123,7 +123,7 @@ def _function(head: bytes) -> Head | int | None:
         return None
     start = len(head) - len(head.lstrip())
     for other in calls[: calls.index(call)]:
-        if other.name not in _ATTRIBUTES and b"\n" in head[other.end : call.start] and other.name not in _TYPES:
+        if other.name not in (_ATTRIBUTES | _TYPES | {call.name}) and b"\n" in head[other.end : call.start]:
             start = other.end + len(head[other.end :]) - len(head[other.end :].lstrip())
     if call.name in _TYPES or head[call.end : call.end + 1] == b"(":
         pointed = _POINTED.search(head, call.start)

@@ -1,10 +1,10 @@
-"""C as the kernel writes it, through tree-sitter: which functions a text has, and what a function's statements are.
+"""C as the kernel writes it, through tree-sitter: what a function's statements are, and where the grammar stumbles.
 
 The only folder that knows tree-sitter; what leaves it are plain values.
 """
 
 from kernfix.source.syntax.body import parse_function
-from kernfix.source.syntax.functions import function_at, functions, syntax_errors
+from kernfix.source.syntax.errors import syntax_errors
 from kernfix.source.syntax.model import (
     Assignment,
     Body,
@@ -16,6 +16,7 @@ from kernfix.source.syntax.model import (
     Subscript,
     Variable,
 )
+from kernfix.source.syntax.prepass import plain_bytes
 
 __all__ = [
     "Assignment",
@@ -27,8 +28,7 @@ __all__ = [
     "Statement",
     "Subscript",
     "Variable",
-    "function_at",
-    "functions",
     "parse_function",
+    "plain_bytes",
     "syntax_errors",
 ]

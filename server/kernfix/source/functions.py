@@ -1,0 +1,57 @@
+"""Which functions a text has, and which one a line is in, without an index.
+
+The kernel closes functions with a brace in column 0, so a line is looked up in the piece between two of those: well under a millisecond.
+"""
+
+from __future__ import annotations
+
+from kernfix.source.index.model import Defined, Scan, Use
+from kernfix.source.index.scan import scan
+from kernfix.source.model import Function
+from kernfix.source.syntax import plain_bytes
+
+_C = "text.c"
+
+
+def functions(text: str) -> tuple[Function, ...]:
+    """All functions that `text` defines, in order; of ``#if``/``#else`` twins, both."""
+    return tuple(map(_function, scan(plain_bytes(text), _C).defined))
+
+
+def function_at(text: str, line: int) -> Function | None:
+    """The function that 1-based `line` is in, its head included; None between functions and outside the text."""
+    lines = text.split("\n")
+    if not 1 <= line <= len(lines):
+        return None
+    start, piece = _piece(lines, line)
+    found = _around(piece.defined, line - start)
+    if found is None and lines[line - 1][:1].isspace():
+        # Bodies that are not closed in column 0.
+        start, found = 0, _around(scan(plain_bytes(text), _C).defined, line)
+    return found and Function(found.name, found.start + start, found.end + start)
+
+
+def invocation_at(text: str, line: int) -> Use | None:
+    """The macro that is invoked on 1-based `line` outside of functions: it may make some, which then have no lines of their own."""
+    lines = text.split("\n")
+    if not 1 <= line <= len(lines):
+        return None
+    start, piece = _piece(lines, line)
+    found = next((use for use in piece.uses if use.start <= line - start <= use.end), None)
+    return found and found._replace(start=found.start + start, end=found.end + start)
+
+
+def _piece(lines: list[str], line: int) -> tuple[int, Scan]:
+    """How many lines are above the piece around `line`, and what it defines."""
+    at = line - 1
+    start = next((above + 1 for above in range(at - 1, -1, -1) if lines[above].startswith("}")), 0)
+    end = next((below + 1 for below in range(at, len(lines)) if lines[below].startswith("}")), len(lines))
+    return start, scan(plain_bytes("\n".join(lines[start:end])), _C)
+
+
+def _around(found: tuple[Defined, ...], line: int) -> Defined | None:
+    return next((each for each in found if each.start <= line <= each.end), None)
+
+
+def _function(defined: Defined) -> Function:
+    return Function(defined.name, defined.start, defined.end)
