@@ -162,7 +162,7 @@ def test_debug_information_of_another_kernel(tree: Tree) -> None:
 
 def test_debug_information_without_a_function(tree: Tree) -> None:
     found = symbols({"ring_put": (Place("kernel/ring.c", 11, None, ""),)})
-    check(one(tree, frame("ring_put", offset=9), symbols=found), "symbol", "kernel/ring.c", 7)
+    check(one(tree, frame("ring_put", offset=9), symbols=found), "debuginfo", "kernel/ring.c", 11)
 
 
 @pytest.mark.parametrize(("function", "expected"), [("ring_put", [9, 8]), ("dump_stack_lvl", [8, 8])])

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from kernfix.source.debuginfo import open_symbols
-from kernfix.source.debuginfo.elf import Image, SymbolTable, read_image
+from kernfix.source.debuginfo.elf import Image, read_image
 from kernfix.source.debuginfo.fit import identity_of
+from kernfix.source.debuginfo.layout import place, table_of
 
 KINDS = [(bits, order) for bits in (32, 64) for order in "<>"]
 BUILD_ID = bytes(range(20))
@@ -76,26 +77,27 @@ def image(tmp_path: Path, raw: bytes) -> Image:
 
 @pytest.mark.parametrize(("bits", "order"), KINDS)
 def test_symbols(bits: int, order: str, tmp_path: Path) -> None:
-    symbols = SymbolTable(image(tmp_path, elf(bits, order, SYMBOLS)))
-    assert sorted(value - BASE for value, section in symbols if section == 1) == [0, 16, 32, 48]
-    found = {name: sorted(value for value, _ in symbols.find(name)) for name in ("alpha", "long_alpha", "beta")}
-    assert found == {"alpha": [BASE, BASE + 32], "long_alpha": [BASE + 16], "beta": [BASE + 48]}
+    table = table_of(image(tmp_path, elf(bits, order, SYMBOLS)), {})
+    found = {name: table.find(name) for name in ("alpha", "long_alpha", "beta")}
+    assert found == {"alpha": {BASE, BASE + 32}, "long_alpha": {BASE + 16}, "beta": {BASE + 48}}
+    assert [table.knows(name, 16) for name in found] == [True, True, False]
     for name in ("lph", "alph", "", "$x", "absolute", "undefined", "beyond", "of_debug_information", "gamma", "bet"):
-        assert list(symbols.find(name)) == []
+        assert table.find(name) == set()
 
 
 @pytest.mark.parametrize(("bits", "order"), KINDS)
 def test_identity(bits: int, order: str, tmp_path: Path) -> None:
     read = image(tmp_path, elf(bits, order, SYMBOLS, machine=22))
     assert (read.bits, read.little, read.has_lines, read.build_id) == (bits, order == "<", True, BUILD_ID.hex())
-    identity = identity_of(read, SymbolTable(read))
+    identity = identity_of(read, table_of(read, {}))
     assert (identity.release, identity.build_id, identity.arch) == ("6.1.0-x", BUILD_ID.hex(), "s390")
 
 
 def test_thumb(tmp_path: Path) -> None:
     symbols = [("thumb", BASE + 5, 1, 2), ("data", BASE + 7, 1, 1)]
     read = image(tmp_path, elf(32, "<", symbols, machine=40))
-    assert [value - BASE for value, _ in SymbolTable(read)] == [4, 7]
+    table = table_of(read, {})
+    assert (table.find("thumb"), table.find("data")) == ({BASE + 4}, {BASE + 7})
 
 
 @pytest.mark.parametrize(("bits", "order"), KINDS)
@@ -121,10 +123,10 @@ def test_damaged(bits: int, order: str, tmp_path: Path) -> None:
         if isinstance(read, str):
             assert read.startswith(str(file))
         else:
-            symbols = SymbolTable(read)
-            assert len(list(symbols)) < len(raw)
-            assert all(isinstance(value, int) for value, _ in symbols.find("alpha"))
-            identity_of(read, symbols)
+            table = table_of(read, place(read) if read.relocatable else {})
+            assert len(table) < len(raw)
+            assert all(address < 1 << 65 for address in table.find("alpha"))
+            identity_of(read, table)
 
 
 def test_not_elf(tmp_path: Path) -> None:

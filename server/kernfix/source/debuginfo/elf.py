@@ -6,7 +6,7 @@ Files are hostile: every offset and count is held against the file's size before
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
@@ -23,7 +23,7 @@ _NO_BITS, _SYMTAB, _NOTE = 8, 2, 7
 _ALLOC, _EXEC = 2, 4
 _STT_FUNC = 2
 _ARM = 40
-_DOLLAR, _DOT = b"$."
+_UNCOUNTED = (b"$", b".L")
 _BUILD_ID = 3
 _MAX_SECTIONS = 1 << 20
 _MAX_PART = 1 << 30
@@ -43,9 +43,14 @@ class Section(NamedTuple):
     align: int
 
     @property
+    def loaded(self) -> bool:
+        """Whether it is in memory when the file runs."""
+        return bool(self.flags & _ALLOC)
+
+    @property
     def runs(self) -> bool:
         """Whether it is code that is loaded."""
-        return bool(self.flags & _ALLOC) and bool(self.flags & _EXEC)
+        return self.loaded and bool(self.flags & _EXEC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class Image:
     def at(self, address: int, most: int) -> bytes:
         """The bytes at an address of a linked file, up to the end of their section; nothing where the file holds none."""
         for each in self.sections:
-            if each.flags & _ALLOC and each.address <= address < each.address + each.size:
+            if each.loaded and each.address <= address < each.address + each.size:
                 skip = address - each.address
                 return self.content(each._replace(offset=each.offset + skip, size=each.size - skip), most)
         return b""
@@ -89,62 +94,26 @@ class Image:
         return next((self.content(each) for each in self.sections if each.name == name), b"")
 
 
-Symbol = tuple[int, int]
-"""A symbol's value (an address; the offset in its section in a relocatable file) and the number of its section."""
+def symbols(image: Image, bases: Mapping[int, int]) -> Iterator[tuple[bytes, int]]:
+    """The names and addresses of the symbols in the sections `bases`, which gives what is to be added to a symbol's value.
 
-
-class SymbolTable:
-    """The symbols that a file defines in loaded sections.
-
-    A kernel has a hundred thousand, of which few are asked for: those are searched for in the bytes of the file. Left out are those that
-    the kernel does not count either, the compiler's local labels and the marks between code and data (is_ignored_symbol in
-    scripts/kallsyms.c, is_mapping_symbol in kernel/module/kallsyms.c).
+    Left out are those that the kernel does not count either, the compiler's local labels and the marks between code and data
+    (is_ignored_symbol in scripts/kallsyms.c, is_mapping_symbol in kernel/module/kallsyms.c).
     """
-
-    def __init__(self, image: Image) -> None:
-        order = "<" if image.little else ">"
-        table = next((each for each in image.sections if each.type == _SYMTAB), None)
-        linked = table is not None and table.link < len(image.sections)
-        self._row, self._name = struct.Struct(order + _SYMBOLS[image.bits // 32]), struct.Struct(order + "I")
-        self._names = image.content(image.sections[table.link]) if table and linked else b""
-        self._endings = (b"\0", b".llvm.") if b".llvm." in self._names else (b"\0",)
-        rows = image.content(table) if table and linked else b""
-        self._rows = rows[: len(rows) // self._row.size * self._row.size]
-        self._fields = itemgetter(0, 1, 3, 4) if image.bits == 64 else itemgetter(0, 3, 5, 1)
-        self._loaded = frozenset(number for number, each in enumerate(image.sections) if each.flags & _ALLOC)
-        self._thumb = image.machine == _ARM
-
-    def __iter__(self) -> Iterator[Symbol]:
-        return self._symbols(self._row.iter_unpack(self._rows))
-
-    def find(self, name: str) -> Iterator[Symbol]:
-        """The symbols of that name, with or without what link-time optimisation appends to it.
-
-        That is not printed by kernels (cleanup_symbol_name in kernel/kallsyms.c). One name may be the end of another in the file.
-        """
-        wanted = name.encode("utf-8", "replace")
-        for ending in self._endings if wanted else ():
-            for at in _finds(self._names, wanted + ending):
-                rows = (row for row in _finds(self._rows, self._name.pack(at)) if row % self._row.size == 0)
-                yield from self._symbols(self._row.unpack_from(self._rows, row) for row in rows)
-
-    def _symbols(self, rows: Iterable[tuple[int, ...]]) -> Iterator[Symbol]:
-        names, loaded, size = self._names, self._loaded, len(self._names)
-        for name, info, section, value in map(self._fields, rows):
-            if (
-                section in loaded and 0 < name < size
-            ):  # Those of files are in no section, those of sections have no name.
-                first = names[name]
-                if first != _DOLLAR and (first != _DOT or not names.startswith(b".L", name)):
-                    thumb = self._thumb and info & 15 == _STT_FUNC
-                    yield value & ~1 if thumb else value, section
-
-
-def _finds(text: bytes, part: bytes) -> Iterator[int]:
-    at = text.find(part)
-    while at >= 0:
-        yield at
-        at = text.find(part, at + 1)
+    table = next((each for each in image.sections if each.type == _SYMTAB), None)
+    if table is None or table.link >= len(image.sections):
+        return
+    raw, names = image.content(table), image.content(image.sections[table.link])
+    row = struct.Struct(("<" if image.little else ">") + _SYMBOLS[image.bits // 32])
+    rows = row.iter_unpack(memoryview(raw)[: len(raw) // row.size * row.size])
+    fields = itemgetter(0, 1, 3, 4) if image.bits == 64 else itemgetter(0, 3, 5, 1)
+    size, end, thumb = len(names), names.find, image.machine == _ARM
+    for name, info, section, value in map(fields, rows):
+        if section in bases and 0 < name < size:  # Those of files are in no section, those of sections have no name.
+            text = names[name : end(b"\0", name)]
+            if not text.startswith(_UNCOUNTED):
+                odd = thumb and info & 15 == _STT_FUNC and value & 1
+                yield text, value + bases[section] - odd
 
 
 def read_image(path: Path) -> Image | str:

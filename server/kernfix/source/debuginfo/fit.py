@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kernfix.crash.model import Crash, Frame
-from kernfix.source.debuginfo.elf import Image, SymbolTable
+from kernfix.source.debuginfo.elf import Image
+from kernfix.source.debuginfo.table import Table
 
 _MACHINES = {
     3: "i386",
@@ -42,14 +43,14 @@ class Identity:
     arch: str | None = None
 
 
-def identity_of(image: Image, symbols: SymbolTable) -> Identity:
+def identity_of(image: Image, table: Table) -> Identity:
     """The identity of a vmlinux, from its banner (init/version.c), or of a module, from its ``vermagic``."""
     arch = _MACHINES.get(image.machine)
     if image.relocatable:
         stated = _VERMAGIC.search(image.named(".modinfo"))
     else:
-        banner = next(symbols.find(_BANNER), None)
-        stated = _RELEASE.match(image.at(banner[0], _BANNER_SIZE)) if banner else None
+        banner = min(table.find(_BANNER), default=None)
+        stated = _RELEASE.match(image.at(banner, _BANNER_SIZE)) if banner else None
     return Identity(stated[1].decode("utf-8", "replace") if stated else None, image.build_id, arch)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from kernfix.source.debuginfo.elf import Image, Symbol, SymbolTable
+from kernfix.source.debuginfo.elf import Image, symbols
 from kernfix.source.debuginfo.table import Table
 
 _BASES = {False: 0x1000_0000, True: 0x4000_0000}
@@ -40,17 +40,11 @@ def place(image: Image) -> dict[int, Part]:
     return parts
 
 
-def table_of(image: Image, symbols: SymbolTable, parts: dict[int, Part]) -> Table:
+def table_of(image: Image, parts: dict[int, Part]) -> Table:
     """Where the symbols of a file are; those of a relocatable one in the places of `parts`."""
-    if not image.relocatable:
-        return Table(lambda name: (value for value, _ in symbols.find(name)), [value for value, _ in symbols])
-
-    def placed(some: Iterable[Symbol]) -> Iterator[int]:
-        return (
-            parts[section].start + value for value, section in some if section in parts and value <= parts[section].size
-        )
-
-    return Table(lambda name: placed(symbols.find(name)), [*placed(symbols), *_ends(parts.values())])
+    if image.relocatable:
+        return Table(symbols(image, {number: part.start for number, part in parts.items()}), _ends(parts.values()))
+    return Table(symbols(image, {number: 0 for number, each in enumerate(image.sections) if each.loaded}))
 
 
 def _ends(parts: Iterable[Part]) -> Iterator[int]:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from kernfix.crash.model import Crash
 from kernfix.source.debuginfo import fit
-from kernfix.source.debuginfo.elf import SymbolTable
 from kernfix.source.debuginfo.files import module_files, module_name, open_with_lines
 from kernfix.source.debuginfo.fit import Identity
 from kernfix.source.debuginfo.layout import place, table_of
@@ -43,7 +42,8 @@ class Symbols:
         identity: Identity = _UNKNOWN,
         modules: Sequence[Path] = (),
     ) -> None:
-        self._kernel = _Part(table if isinstance(table, Table) else Table.of(table), chains, tool, identity)
+        known = table if isinstance(table, Table) else Table((name.encode(), address) for name, address in table)
+        self._kernel = _Part(known, chains, tool, identity)
         self.tool = tool
         self._folders = modules
         self._files: dict[str, Path] | None = None
@@ -95,7 +95,8 @@ class Symbols:
         except ReaderFailed as failure:
             return Answer(nothing, (str(failure),))
         answers = [{known[address] for address in each} for each in places]
-        return Answer([answer.pop() if len(answer) == 1 else () for answer in answers])
+        chains = [answer.pop() if len(answer) == 1 else () for answer in answers]
+        return Answer([_named(chain, query.function) for chain, query in zip(chains, queries, strict=True)])
 
     def _module(self, name: str) -> _Part | str:
         if self._files is None:
@@ -118,6 +119,12 @@ class Symbols:
         return part
 
 
+def _named(chain: Chain, function: str) -> Chain:
+    """The chain with the symbol's name for code that the debug information gives none to: that of the assembler, say."""
+    nameless = chain and chain[-1].function in ("", "??")
+    return (*chain[:-1], chain[-1]._replace(function=function)) if nameless else chain
+
+
 def open_symbols(vmlinux: Path, modules: Path | None = None) -> tuple[Symbols | None, str | None]:
     """The debug information of `vmlinux`, or one sentence that says why there is none to be had.
 
@@ -138,8 +145,8 @@ def _open(path: Path) -> _Part | str:
         return image
     try:
         parts = place(image) if image.relocatable else {}
-        symbols = SymbolTable(image)
-        table, identity = table_of(image, symbols, parts), fit.identity_of(image, symbols)
+        table = table_of(image, parts)
+        identity = fit.identity_of(image, table)
     except OSError as error:
         return f"{path} cannot be read: {error.strerror or error}."
     opened = open_reader(image, parts)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Iterable
 
 from kernfix.source.debuginfo.model import Query
 
@@ -14,26 +13,40 @@ _PAGE = 4096
 
 
 class Table:
-    """Where symbols are: `find` gives the addresses of a name, `addresses` those of all names and where stretches of code end."""
+    """The addresses of names. `ends` are those where a stretch of code ends, which ends its last function, too."""
 
-    def __init__(self, find: Callable[[str], Iterable[int]], addresses: Iterable[int]) -> None:
-        self._find = lru_cache(maxsize=65_536)(lambda name: tuple(set(find(name))))
-        self._sorted = sorted(set(addresses))
-
-    @classmethod
-    def of(cls, symbols: Iterable[tuple[str, int]]) -> Table:
-        """A table of some names and addresses."""
-        known: dict[str, list[int]] = defaultdict(list)
+    def __init__(self, symbols: Iterable[tuple[bytes, int]], ends: Iterable[int] = ()) -> None:
+        # Nearly all names have one address: numbers, unlike lists of them, cost the garbage collector nothing.
+        self._first: dict[bytes, int] = {}
+        self._others: dict[bytes, list[int]] = defaultdict(list)
         for name, address in symbols:
-            known[name].append(address)
-        return cls(lambda name: known.get(name, ()), (address for each in known.values() for address in each))
+            if name in self._first:
+                self._others[name].append(address)
+            else:
+                self._first[name] = address
+        self._sorted = sorted({*self._first.values(), *(at for each in self._others.values() for at in each), *ends})
+        self._clones = self._without_suffix()
+
+    def _without_suffix(self) -> dict[bytes, list[bytes]]:
+        """Full names by what is printed of them: all but what link-time optimisation appends (cleanup_symbol_name in kernel/kallsyms.c)."""
+        clones: dict[bytes, list[bytes]] = defaultdict(list)
+        for name in self._first:
+            if b".llvm." in name:
+                clones[name.partition(b".llvm.")[0]].append(name)
+        return clones
 
     def __len__(self) -> int:
-        return len(self._sorted)
+        return len(self._first)
+
+    def find(self, name: str) -> set[int]:
+        """Where the symbols of that name are."""
+        printed = name.encode("utf-8", "replace")
+        full = (printed, *self._clones.get(printed, ()))
+        return {at for each in full if each in self._first for at in (self._first[each], *self._others.get(each, ()))}
 
     def knows(self, name: str, size: int) -> bool:
         """Whether there is such a symbol of that size."""
-        return any(self._size(address) == size for address in self._find(name))
+        return any(self._size(address) == size for address in self.find(name))
 
     def addresses(self, query: Query) -> list[int]:
         """Where `query` can be, ascending: more than one address where several symbols have the name and size.
@@ -41,7 +54,7 @@ class Table:
         A return address is taken one byte earlier, inside the call: the next instruction may belong to another line or function.
         """
         found = set()
-        for address in self._find(query.function):
+        for address in self.find(query.function):
             size = self._size(address)
             page = query.address is None or (address + query.offset - query.address) % _PAGE == 0
             if query.size in (None, size) and 0 <= query.offset <= size and page:
