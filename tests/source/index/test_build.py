@@ -230,9 +230,10 @@ def test_a_file_that_is_too_large(tree: Tree, monkeypatch: pytest.MonkeyPatch) -
         assert [problem[:13] for problem in refreshed.problems] == ["kernel/huge.c"], "it is said each time"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_cannot_be_read_is_named(tree: Tree) -> None:
     (tree.root / "kernel/other.c").chmod(0)
+    if os.access(tree.root / "kernel/other.c", os.R_OK):
+        pytest.skip("this user may read everything")
     (tree.root / "arch/x86").chmod(0)
     try:
         for _ in range(2):
@@ -315,6 +316,7 @@ def test_workers_that_cannot_be_started(tree: Tree, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(crew, "COMMAND", ("/nonexistent/python",))
     refreshed, problem = refresh(tree)
     assert refreshed is None
+    assert "cannot be started" in (problem or "")
     assert "/nonexistent/python" in (problem or "")
 
 
@@ -456,9 +458,10 @@ def test_a_cache_folder_that_is_none(tree: Tree, cache: Path) -> None:
     check_no_index(tree, "XDG_CACHE_HOME", str(cache))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_cache_folder_that_is_read_only(tree: Tree, cache: Path) -> None:
     cache.mkdir(mode=0o500)
+    if os.access(cache, os.W_OK):
+        pytest.skip("this user may write everywhere")
     check_no_index(tree, "XDG_CACHE_HOME", "Permission denied")
 
 

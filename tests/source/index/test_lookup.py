@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +87,21 @@ def test_damage_found_late_is_said_and_mended(make_tree: Callable[..., Tree]) ->
     with opened(tree) as index:
         assert index.find("function_4000")
         assert index.problem is None
+
+
+def test_a_cache_that_became_read_only(tree: Tree) -> None:
+    opened(tree).close()
+    folder = index_path(tree.root).parent
+    folder.chmod(0o500)
+    if os.access(folder, os.W_OK):
+        pytest.skip("this user may write everywhere")
+    try:
+        index, problem = open_index(tree)
+        assert index is not None, problem
+        with index:
+            assert index.find("ring_put")
+    finally:
+        folder.chmod(0o700)
 
 
 def test_a_file_that_vanishes_under_an_open_index(tree: Tree) -> None:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from kernfix.source.index.crew import Crew
+from kernfix.source.index.crew import Crew, NoWorkers
 from kernfix.source.index.derive import MACRO, derive
 from kernfix.source.index.rows import Job
 from kernfix.source.index.store import Damaged, Store, discard, guarded, index_path, locked
-from kernfix.source.index.walk import Folders, Stamp, Walked, join, walk
+from kernfix.source.index.walk import Folders, Walked, join, walk
 from kernfix.source.tree import Tree
 
 Stop = Callable[[], bool]
@@ -70,6 +70,8 @@ def refresh(
     try:
         with locked(path, stop) as held:
             return _refresh(tree, path, began, report, stop) if held else (None, CANCELLED)
+    except NoWorkers as error:
+        return None, f"There is no index of {tree.root}: {error}"
     except (OSError, sqlite3.Error, Damaged) as error:
         return None, (
             f"The index of {tree.root} cannot be kept in {path.parent} ({error}): "
@@ -124,6 +126,7 @@ def _work(tree: Tree, path: Path, report: Report, stop: Stop) -> _Work:
             changed = _read(store, tree, walked, jobs, report, stop)
             report(Progress("writing"))
             _derive(store, before, {number for number, _ in jobs})
+            store.count()
         _keep(store, known, walked.folders)
         count = sum(len(folder.files) for folder in walked.folders.values())
         return _Work(count, store.names(), changed, len(gone), walked.problems)
@@ -135,7 +138,7 @@ def _gone(known: Folders, folders: Folders) -> list[int]:
     for path, old in known.items():
         new = folders.get(path)
         if new is not old:
-            gone += [stamp.id for name, stamp in old.files.items() if new is None or name not in new.files]
+            gone += [number for name, (_, _, number) in old.files.items() if new is None or name not in new.files]
     return gone
 
 
@@ -147,11 +150,12 @@ def _number(store: Store, walked: Walked) -> list[Job]:
     number = store.next_id()
     for folder, name in sorted(walked.stale):
         files = walked.folders[folder].files
-        if not files[name].id:
-            files[name] = files[name]._replace(id=number)
+        size, mtime_ns, known = files[name]
+        if not known:
+            files[name] = size, mtime_ns, number
             new.append((number, join(folder, name)))
             number += 1
-        jobs.append((files[name].id, join(folder, name)))
+        jobs.append((files[name][2], join(folder, name)))
     store.add_files(new)
     return jobs
 
@@ -168,7 +172,7 @@ def _read(store: Store, tree: Tree, walked: Walked, jobs: list[Job], report: Rep
                 store.add(reply)
                 for number, size, mtime_ns, _, _ in reply.files:
                     folder, name = places[number]
-                    walked.folders[folder].files[name] = Stamp(size, mtime_ns, number)
+                    walked.folders[folder].files[name] = size, mtime_ns, number
                 failed += reply.failed
                 done += len(reply.files)
                 report(Progress("reading", done + len(failed), len(jobs)))
@@ -184,7 +188,7 @@ def _batches(jobs: list[Job], walked: Walked) -> Iterator[list[Job]]:
     size = 0
     for job, (folder, name) in zip(jobs, sorted(walked.stale), strict=True):
         batch.append(job)
-        size += walked.folders[folder].files[name].size
+        size += walked.folders[folder].files[name][0]
         if len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0

@@ -31,6 +31,10 @@ def workers_for(batches: int) -> int:
     return max(1, min(batches, len(os.sched_getaffinity(0)), MOST))
 
 
+class NoWorkers(Exception):
+    """No process can be started; the sentence says why."""
+
+
 class Crew:
     """Workers on the tree at `root`; leaving the context ends them, whatever they are doing."""
 
@@ -61,7 +65,7 @@ class Crew:
                 self._replies.get(timeout=POLL_SECONDS)
 
     def replies(self, stop: Callable[[], bool]) -> Iterator[Reply]:
-        """What the workers answer, in any order, until all is answered or `stop` says so. OSError when they cannot be started."""
+        """What the workers answer, in any order, until all is answered or `stop` says so. Raises `NoWorkers`."""
         working = len(self._foremen)
         while working and not stop():
             try:
@@ -73,7 +77,7 @@ class Crew:
             else:
                 yield reply
         if self._failure:
-            raise self._failure
+            raise NoWorkers(f"The processes that read the tree cannot be started ({self._failure}).")
 
     def _lead(self) -> None:
         """A thread for each worker: it waits for its answers."""

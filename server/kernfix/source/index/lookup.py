@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable
 from functools import lru_cache
@@ -104,8 +105,10 @@ def open_index(tree: Tree) -> tuple[Index | None, str | None]:
     none = f"There is no index of {tree.root} yet; kernfix index --tree {tree.root} makes one."
     if not path.is_file():
         return None, none
+    # Nobody writes to a folder that is read-only, and the shared memory that readers need otherwise cannot be made there.
+    mode = "mode=ro" if os.access(path.parent, os.W_OK) else "immutable=1"
     try:
-        db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1)
+        db = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, isolation_level=None, timeout=1)
         try:
             with guarded():
                 (version,) = db.execute("pragma user_version").fetchone()

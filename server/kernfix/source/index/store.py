@@ -29,6 +29,7 @@ _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_FORMAT", "
 
 # `defined` is its own index by name. Rows of a file are found by reading all of it, which takes 0.1 s and is done only when files changed.
 _TABLES = """
+create table total (names int);
 create table folder (path text primary key, mtime_ns int, names text, stamps blob, folders text) without rowid;
 create table file (id integer primary key, path text not null);
 create table defined (name text, file int, start int, more int, kind int, primary key (name, file, start)) without rowid;
@@ -91,7 +92,6 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        self.is_new = False
         self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
         try:
             with guarded():
@@ -109,7 +109,6 @@ class Store:
         if version not in (0, FORMAT) or (tables and not version):
             raise Damaged("The index was made by another version of kernfix.")
         if not tables:
-            self.is_new = True
             for statement in _TABLES.strip().split("\n"):
                 self._db.execute(statement)
             self._db.execute(f"pragma user_version = {FORMAT}")
@@ -139,8 +138,14 @@ class Store:
         return int(self._db.execute("select coalesce(max(id), 0) + 1 from file").fetchone()[0])
 
     def names(self) -> int:
-        """How many definitions there are."""
-        return int(self._db.execute("select count(*) from defined").fetchone()[0])
+        """How many definitions there were when they were counted last."""
+        (names,) = self._db.execute("select coalesce(max(names), 0) from total").fetchone()
+        return int(names)
+
+    def count(self) -> None:
+        """Count the definitions."""
+        self._db.execute("delete from total")
+        self._db.execute("insert into total select count(*) from defined")
 
     def put_folders(self, folders: Iterable[tuple[str, Folder]]) -> None:
         """Write the state of these folders."""
@@ -220,6 +225,6 @@ def _packed(files: dict[str, Stamp]) -> bytes:
 def _files(names: str, stamps: bytes) -> dict[str, Stamp]:
     try:
         numbers = array("q", stamps)
-        return dict(zip(_split(names), map(Stamp, numbers[::3], numbers[1::3], numbers[2::3]), strict=True))
+        return dict(zip(_split(names), zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True), strict=True))
     except (TypeError, ValueError) as error:
         raise Damaged(f"The index was damaged ({error}).") from error

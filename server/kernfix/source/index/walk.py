@@ -20,12 +20,8 @@ RECENT_NS = 2_000_000_000
 """The coarsest clock among file systems in use, in nanoseconds."""
 
 
-class Stamp(NamedTuple):
-    """What tells that a file is as it was, and the number it has in the index (0: none yet)."""
-
-    size: int
-    mtime_ns: int
-    id: int
+Stamp = tuple[int, int, int]
+"""What tells that a file is as it was, its size and its time in ns, and the number that it has in the index (0: none yet)."""
 
 
 class Folder(NamedTuple):
@@ -98,7 +94,7 @@ def _look_again(place: str, path: str, old: Folder, walked: Walked) -> Folder:
     for name, stamp in old.files.items():
         now = lstat(f"{place}/{name}")
         if now.st_mtime_ns != stamp[1] or now.st_size != stamp[0]:
-            changed[name] = Stamp(now.st_size, 0, stamp.id)
+            changed[name] = (now.st_size, 0, stamp[2])
             walked.stale.append((path, name))
     return old._replace(files=old.files | changed) if changed else old
 
@@ -126,7 +122,7 @@ def _stamp(entry: os.DirEntry[str], path: str, old: Folder | None, walked: Walke
     if before and (now.st_size, now.st_mtime_ns) == before[:2]:
         return before
     walked.stale.append((path, entry.name))
-    return Stamp(now.st_size, 0, before.id if before else 0)
+    return now.st_size, 0, before[2] if before else 0
 
 
 def _is_fit(entry: os.DirEntry[str], path: str, problems: list[str]) -> bool:
