@@ -125,8 +125,9 @@ def test_32_bits(tool: str, kernel: Path, only: Callable[[str], None], sizes: Si
     symbols, problem = open_symbols(kernel / "vmlinux32")
     assert symbols is not None, problem
     assert symbols.identity.arch == "i386"
-    size = sizes(kernel / "vmlinux32")["outer"][0][1]
-    chains = symbols.lookup_all([Query("outer", offset, size) for offset in range(size)])
+    size = sizes(kernel / "vmlinux32")["stop"][0][1]
+    chains = symbols.lookup_all([Query("stop", 0, size), *(Query("outer", offset) for offset in range(16))])
+    assert lines(chains[0])[0][:2] == ("stop", "main.c")
     assert [("inner", "main.c", 5), ("outer", "main.c", 15)] in map(lines, chains)
 
 

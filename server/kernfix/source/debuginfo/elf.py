@@ -43,14 +43,9 @@ class Section(NamedTuple):
     align: int
 
     @property
-    def loaded(self) -> bool:
-        """Whether it is in memory when the file runs."""
-        return bool(self.flags & _ALLOC)
-
-    @property
     def runs(self) -> bool:
         """Whether it is code that is loaded."""
-        return self.loaded and bool(self.flags & _EXEC)
+        return bool(self.flags & _ALLOC) and bool(self.flags & _EXEC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +69,12 @@ class Image:
         )
 
     def content(self, section: Section, most: int = _MAX_PART) -> bytes:
-        """The first bytes of a section; nothing where the file holds none of them."""
+        """The bytes of a section, `most` at the most; nothing where the file holds none of them."""
         if section.type == _NO_BITS:
             return b""
         with self.path.open("rb") as file:
             file.seek(section.offset)
             return file.read(min(section.size, most))
-
-    def at(self, address: int, most: int) -> bytes:
-        """The bytes at an address of a linked file, up to the end of their section; nothing where the file holds none."""
-        for each in self.sections:
-            if each.loaded and each.address <= address < each.address + each.size:
-                skip = address - each.address
-                return self.content(each._replace(offset=each.offset + skip, size=each.size - skip), most)
-        return b""
 
     def named(self, name: str) -> bytes:
         """The content of the section of that name; nothing where there is none."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from kernfix.crash.model import Crash, Frame
 from kernfix.source.debuginfo.elf import Image
-from kernfix.source.debuginfo.table import Table
 
 _MACHINES = {
     3: "i386",
@@ -23,9 +22,7 @@ _MACHINES = {
     258: "loongarch",
 }
 """ELF machine numbers (elf.h) to the names of architectures in crashes."""
-_BANNER = "linux_banner"
-_BANNER_SIZE = 512
-_RELEASE = re.compile(rb"Linux version (\S{1,128}) ")
+_BANNER = re.compile(rb"(?:^|\0)Linux version (\d\S{0,127}) \(")
 _STATED = re.compile(r"(?P<release>\S+)(?: #\S+)?(?: (?P<build_id>[0-9a-f]{16,64}))?")
 _VERMAGIC = re.compile(rb"(?:^|\0)vermagic=(\S{1,128}) ")
 _MADE = ("bpf_prog_", "bpf_trampoline_", "bpf_dispatcher_", "ftrace_trampoline", "kprobe_")
@@ -43,15 +40,12 @@ class Identity:
     arch: str | None = None
 
 
-def identity_of(image: Image, table: Table) -> Identity:
-    """The identity of a vmlinux, from its banner (init/version.c), or of a module, from its ``vermagic``."""
-    arch = _MACHINES.get(image.machine)
-    if image.relocatable:
-        stated = _VERMAGIC.search(image.named(".modinfo"))
-    else:
-        banner = min(table.find(_BANNER), default=None)
-        stated = _RELEASE.match(image.at(banner, _BANNER_SIZE)) if banner else None
-    return Identity(stated[1].decode("utf-8", "replace") if stated else None, image.build_id, arch)
+def identity_of(image: Image) -> Identity:
+    """The identity of a vmlinux, from its banner (init/version-timestamp.c), or of a module, from its ``vermagic``."""
+    section, pattern = (".modinfo", _VERMAGIC) if image.relocatable else (".rodata", _BANNER)
+    stated = pattern.search(image.named(section))
+    release = stated[1].decode("utf-8", "replace") if stated else None
+    return Identity(release, image.build_id, _MACHINES.get(image.machine))
 
 
 def refusal(crash: Crash, kernel: Identity, knows: Callable[[str, int], bool]) -> str | None:

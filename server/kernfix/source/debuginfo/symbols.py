@@ -145,8 +145,7 @@ def _open(path: Path) -> _Part | str:
         return image
     try:
         parts = place(image) if image.relocatable else {}
-        table = table_of(image, parts)
-        identity = fit.identity_of(image, table)
+        table, identity = table_of(image, parts), fit.identity_of(image)
     except OSError as error:
         return f"{path} cannot be read: {error.strerror or error}."
     opened = open_reader(image, parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cached_property
 
 from kernfix.source.debuginfo.model import Query
 
@@ -25,9 +26,9 @@ class Table:
             else:
                 self._first[name] = address
         self._sorted = sorted({*self._first.values(), *(at for each in self._others.values() for at in each), *ends})
-        self._clones = self._without_suffix()
 
-    def _without_suffix(self) -> dict[bytes, list[bytes]]:
+    @cached_property
+    def _clones(self) -> dict[bytes, list[bytes]]:
         """Full names by what is printed of them: all but what link-time optimisation appends (cleanup_symbol_name in kernel/kallsyms.c)."""
         clones: dict[bytes, list[bytes]] = defaultdict(list)
         for name in self._first:
@@ -41,8 +42,8 @@ class Table:
     def find(self, name: str) -> set[int]:
         """Where the symbols of that name are."""
         printed = name.encode("utf-8", "replace")
-        full = (printed, *self._clones.get(printed, ()))
-        return {at for each in full if each in self._first for at in (self._first[each], *self._others.get(each, ()))}
+        full = (printed,) if printed in self._first else self._clones.get(printed, ())
+        return {at for each in full for at in (self._first[each], *self._others.get(each, ()))}
 
     def knows(self, name: str, size: int) -> bool:
         """Whether there is such a symbol of that size."""
