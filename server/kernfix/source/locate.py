@@ -147,6 +147,8 @@ def _first_hand(crash: Crash, finder: _Finder, symbols: Symbols | None) -> tuple
     if reason := symbols.refusal(crash):
         return found, [f"The debug information is of another kernel and is not used: {reason}."]
     located, problems = _by_symbols(crash, finder, symbols)
+    if near := symbols.doubt(crash):
+        problems.append(f"The debug information may be of another build: {near}.")
     for frame, location in located.items():
         if frame not in found or location.confidence > found[frame].confidence:
             found[frame] = location

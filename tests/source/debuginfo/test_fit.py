@@ -14,13 +14,20 @@ NAMES = ("one", "two", "three", "four")
 TABLE = [*((name, number * 64) for number, name in enumerate(NAMES)), ("end", 64 * len(NAMES))]
 
 
-def refusal(kernel: str | None, *sizes: int, ours: Identity = OURS, arch: str = "x86_64", **rest: object) -> str | None:
+def crash(kernel: str | None, *sizes: int, arch: str = "x86_64", **rest: object) -> Crash:
     frames = tuple(
         Frame(name, Span(number, 0, 1), offset=8, size=size)._replace(**rest)  # type: ignore[arg-type]
         for number, (name, size) in enumerate(zip(NAMES, sizes, strict=False))
     )
-    crash = Crash("title", HEAD, 0, 9, 0, arch=arch, machine=Machine(kernel=kernel), stacks=(Stack("crash", frames),))
-    return Symbols(TABLE, lambda addresses: [() for _ in addresses], "test", ours).refusal(crash)
+    return Crash("title", HEAD, 0, 9, 0, arch=arch, machine=Machine(kernel=kernel), stacks=(Stack("crash", frames),))
+
+
+def symbols(ours: Identity = OURS) -> Symbols:
+    return Symbols(TABLE, lambda addresses: [() for _ in addresses], "test", ours)
+
+
+def refusal(kernel: str | None, *sizes: int, ours: Identity = OURS, arch: str = "x86_64", **rest: object) -> str | None:
+    return symbols(ours).refusal(crash(kernel, *sizes, arch=arch, **rest))
 
 
 @pytest.mark.parametrize(
@@ -63,3 +70,16 @@ def test_of_another_machine() -> None:
 @pytest.mark.parametrize("rest", [{"module": "frob"}, {"reliable": False}, {"function": "bpf_prog_6deef7357e7b4530_x"}])
 def test_frames_that_say_nothing_of_the_kernel(rest: dict[str, object]) -> None:
     assert refusal("6.12.9 #3", 1, 2, 3, **rest) is None
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ((64, 64, 64, 64), None),
+        ((64, 64, 99, 64), "three has another size in it than in the log"),
+        ((64, 64, 99, 99), "four, three have other sizes in it than in the log"),
+    ],
+)
+def test_of_a_near_build(sizes: tuple[int, ...], expected: str | None) -> None:
+    assert symbols().doubt(crash("6.12.9 #3", *sizes)) == expected
+    assert symbols().doubt(crash(f"6.12.9 #3 {BUILD_ID}", *sizes)) is None

@@ -54,8 +54,7 @@ def refusal(crash: Crash, kernel: Identity, knows: Callable[[str, int], bool]) -
     Equal build ids settle it, and different ones or different releases. Otherwise functions must have the sizes that the log states:
     `knows` says whether there is a function of that name and size.
     """
-    stated = _STATED.match(crash.machine.kernel or "")
-    release, build_id = (stated["release"], stated["build_id"]) if stated else (None, None)
+    release, build_id = _kernel(crash)
     if build_id and kernel.build_id:
         same = kernel.build_id.startswith(build_id)
         return None if same else f"its build id is {kernel.build_id}, and the log is of {build_id}"
@@ -64,13 +63,19 @@ def refusal(crash: Crash, kernel: Identity, knows: Callable[[str, int], bool]) -
     return _sizes(crash, kernel, knows)
 
 
+def doubt(crash: Crash, kernel: Identity, knows: Callable[[str, int], bool]) -> str | None:
+    """What is to be said of debug information that is used all the same: some functions are other than in the kernel of the log."""
+    settled = _kernel(crash)[1] and kernel.build_id
+    changed = [] if settled else sorted(name for name, size in _stated(crash) if not knows(name, size))
+    if not changed:
+        return None
+    return (
+        f"{', '.join(changed)} {'has another size' if len(changed) == 1 else 'have other sizes'} in it than in the log"
+    )
+
+
 def _sizes(crash: Crash, kernel: Identity, knows: Callable[[str, int], bool]) -> str | None:
-    stated = {
-        (frame.holder, frame.size)
-        for stack in crash.stacks
-        for frame in stack.frames
-        if frame.size and _built_in(frame)
-    }
+    stated = _stated(crash)
     fitting = sum(knows(name, size) for name, size in stated)
     if fitting >= _LEAST_SHARE * len(stated):
         return None
@@ -78,6 +83,18 @@ def _sizes(crash: Crash, kernel: Identity, knows: Callable[[str, int], bool]) ->
         return f"it is of {kernel.arch}, and the log is of {crash.arch}"
     few = f"only {fitting} have" if fitting > 1 else "only one has" if fitting else "none has"
     return f"of {len(stated)} functions in the log {few} the same size in it"
+
+
+def _kernel(crash: Crash) -> tuple[str | None, str | None]:
+    """The release and the build id of the log's kernel (CONFIG_STACKTRACE_BUILD_ID), as far as it states them."""
+    stated = _STATED.match(crash.machine.kernel or "")
+    return (stated["release"], stated["build_id"]) if stated else (None, None)
+
+
+def _stated(crash: Crash) -> set[tuple[str, int]]:
+    """The functions of the kernel itself that the log names, with their sizes in bytes."""
+    frames = (frame for stack in crash.stacks for frame in stack.frames)
+    return {(frame.holder, frame.size) for frame in frames if frame.size and _built_in(frame)}
 
 
 def _built_in(frame: Frame) -> bool:

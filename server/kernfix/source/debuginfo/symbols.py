@@ -58,6 +58,10 @@ class Symbols:
         """Why this is not the kernel that printed the crash, as the end of a sentence; None where nothing speaks against it."""
         return fit.refusal(crash, self._kernel.identity, self._kernel.table.knows)
 
+    def doubt(self, crash: Crash) -> str | None:
+        """What makes this a near, but another build than the kernel that printed the crash, as a clause; None where nothing does."""
+        return fit.doubt(crash, self._kernel.identity, self._kernel.table.knows)
+
     def lookup(self, function: str, offset: int, size: int | None = None, returns: bool = False) -> Chain:
         """The source lines of one place; see `ask`."""
         return self.lookup_all([Query(function, offset, size, returns)])[0]
