@@ -83,8 +83,11 @@ def _given_back(lines: list[Line]) -> list[HeldLock]:
 
 def _heading_above(above: list[Line], heading: _Heading | None, locks: list[HeldLock]) -> _Heading | None:
     """What a lock is listed under: the nearest line that ends in a colon, else what the lock before it was."""
-    nearest = next((line.body for line in reversed(above) if ":" in line.body[-2:]), None)
-    if nearest is None:
+    for line in reversed(above):
+        if ":" in line.body[-2:]:
+            nearest = line.body
+            break
+    else:
         return heading if above and len(above) < _NEAR else None
     if _ALREADY in nearest:
         return _Heading(True, locks[-1].task, locks[-1].pid) if locks else _Heading(True, None, None)
@@ -109,18 +112,18 @@ def _place(line: Line, at: int) -> Frame | None:
     match = _PLACE.match(line.body, at)
     if match is None or not (match["offset"] or match["line"]):
         return None
-    offset, size, number, column = (match[name] for name in ("offset", "size", "line", "column"))
-    end = max(match.end(name) for name in ("size", "line", "column"))
+    address, function, offset, size, module, build_id, file, number, column, inlined = match.groups()
+    last = "column" if column else "line" if number else "size"
     return Frame(
-        function=match["function"],
-        span=line.span(match.start("function"), end),
-        offset=int(offset, 16) if offset else None,
-        size=int(size, 16) if size else None,
-        file=match["file"],
-        line=int(number) if number else None,
-        column=int(column) if column else None,
-        inlined=match["inlined"] is not None,
-        module=match["module"],
-        address=match["address"],
-        build_id=match["build_id"],
+        function,
+        line.span(match.start("function"), match.end(last)),
+        int(offset, 16) if offset else None,
+        int(size, 16) if size else None,
+        file,
+        int(number) if number else None,
+        int(column) if column else None,
+        inlined is not None,
+        module=module,
+        address=address,
+        build_id=build_id,
     )

@@ -89,6 +89,7 @@ _ARCHES = (
     ("x86_64", ("apic_timer_interrupt", "ffff888", "ffff8801", "ffff8800", "[<ffffffff8", "Standard PC (")),
 )  # fmt: skip
 """Words that only the reports of one architecture have; where two fit, the upper."""
+_ARCH_WORDS = tuple((word, arch) for arch, words in _ARCHES for word in words)
 _RISCV_ADDRESS = re.compile(r"(?:\bepc ?: |\[<)([0-9a-f]{16}|[0-9a-f]{8})\b")
 
 
@@ -121,7 +122,7 @@ def machine_of(bodies: list[str], text: str) -> Machine:
 
 def arch_of(text: str) -> str | None:
     """The architecture, from words that only its reports have: None where there is no such word."""
-    arch = next((name for name, words in _ARCHES if any(word in text for word in words)), None)
+    arch = next((name for word, name in _ARCH_WORDS if word in text), None)
     address = _RISCV_ADDRESS.search(text) if arch == "riscv" else None
     return f"riscv{4 * len(address[1])}" if address else arch
 

@@ -186,6 +186,7 @@ def _words(line: str, at: int) -> str | None:
 
 
 _CODE_READERS = (("Code:", _code), ("Krnl Code:", _s390_code), ("Instruction dump:", _powerpc_code))
+_CODE_KEYS = {words[:_KEY] for words, _ in _CODE_READERS}
 
 
 def code_of(bodies: list[str]) -> str | None:
@@ -195,13 +196,9 @@ def code_of(bodies: list[str]) -> str | None:
     before the next. The instructions of programs are left out.
     """
     bodies = _of_crash(bodies)
-    text = "\n".join(("", *bodies))
-    for words, read in _CODE_READERS:
-        at = text.find(f"\n{words}")
-        for _ in range(_TRIES):
-            if at < 0:
-                break
-            if code := read(bodies, text.count("\n", 0, at)):
+    starts = [number for number, line in enumerate(bodies) if line[:_KEY] in _CODE_KEYS]
+    for words, read in _CODE_READERS if starts else ():
+        for number in [number for number in starts if bodies[number].startswith(words)][:_TRIES]:
+            if code := read(bodies, number):
                 return code
-            at = text.find(f"\n{words}", at + 1)
     return None

@@ -175,7 +175,7 @@ def _is_inlined(lines: list[Line], at: int) -> bool:
 def _other_reports(lines: list[Line]) -> list[int]:
     """Where other reports with a stack begin, which are no crash."""
     one, two, three = _OTHER_REPORT
-    return [no for no, line in enumerate(lines) if one in line.body or two in line.body or three in line.body]
+    return [no for no, line in enumerate(lines) if one in (body := line.body) or two in body or three in body]
 
 
 def reports(stretch: Stretch) -> Iterator[Report]:
@@ -251,9 +251,11 @@ def _has_trace(entries: list[Entry]) -> bool:
     """Whether there is a trace with its frames."""
     started = False
     for entry in entries:
+        if entry is None:
+            continue
         if isinstance(entry, Heading):
             started |= entry.sign in (Sign.TRACE, Sign.BACKTRACE)
-        elif started and entry is not None and not entry.register:
+        elif started and not entry.register:
             return True
     return False
 

@@ -57,15 +57,15 @@ def stacks_of(part: Part, blamed: str | None) -> tuple[Stack, ...]:
     """
     readers = {part.lines[0].context: _Reader()}
     reader = readers[part.lines[0].context]
-    for line, entry in zip(part.lines[1:], part.entries[1:], strict=True):
+    for (_, body, context, _, _), entry in zip(part.lines[1:], part.entries[1:], strict=True):
         if part.mixed:
-            reader = readers.get(line.context) or readers.setdefault(line.context, _Reader(foreign=True))
+            reader = readers.get(context) or readers.setdefault(context, _Reader(foreign=True))
         if entry is None:
-            reader.other(line.body)
+            reader.other(body)
         elif type(entry) is Frame and entry.register is None:
             reader.frame(entry)
         else:
-            reader.landmark(entry, line.body)
+            reader.landmark(entry, body)
     stacks = [stack for reader in readers.values() for stack in reader.finish()]
     if part.mixed:
         stacks.sort(key=lambda stack: stack.frames[0].span.line)
@@ -182,7 +182,8 @@ class _Reader:
             self._interrupted()
         if "PID: " in body or "task:" in body or "comm " in body:
             self._task_named(body)
-        if self._current and self._current.frames and not _NEUTRAL.match(body):
+        current = self._current
+        if current and current.frames and not _NEUTRAL.match(body):
             self._foreign += 1
             if self._foreign > _FOREIGN_LIMIT or _ENDS.search(body):
                 self._close()

@@ -69,10 +69,11 @@ class Cutter:
         if found or self._open:
             lines = text.removesuffix("\n").split("\n")
             yield from self._cut(lines, self._allowed(found))
+            self.lines += len(lines)
         else:
             lines = text.removesuffix("\n").rsplit("\n", LEAD)[-LEAD:]
+            self.lines += text.count("\n") + (not text.endswith("\n"))
         self._lead = [*self._lead, *lines[-LEAD:]][-LEAD:]
-        self.lines += text.count("\n") + (not text.endswith("\n"))
         self._bytes += byte_length(text)
 
     def finish(self) -> Iterator[Stretch]:
