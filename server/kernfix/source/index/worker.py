@@ -25,6 +25,8 @@ SECONDS = 10.0
 """Processor time for one file, after which the kernel ends this process: a text that was made to be slow must not hold up the others."""
 NICENESS = 5
 """Whoever is waiting for the index is also typing."""
+_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
+_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def main() -> None:
@@ -66,9 +68,9 @@ def read_all(root: str, jobs: list[Job]) -> Reply:
         signal.setitimer(signal.ITIMER_PROF, SECONDS)  # a signal's default action needs no help of the interpreter
         found = scan(source, path)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        rows += [(name, number, start, end - start, KINDS.index(kind)) for name, start, end, kind in found.defined]
-        uses = json.dumps(found.uses, separators=(",", ":")) if found.uses else ""
-        makers = json.dumps(found.makers, separators=(",", ":")) if found.makers else ""
+        rows += [(name, number, start, end - start, _NUMBER[kind]) for name, start, end, kind in found.defined]
+        uses = _json(found.uses) if found.uses else ""
+        makers = _json(found.makers) if found.makers else ""
         files.append((number, size, mtime_ns, uses, makers))
     return Reply(files, rows, failed)
 
