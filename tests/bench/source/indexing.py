@@ -20,7 +20,7 @@ from kernfix.source import Tree, open_tree
 from kernfix.source.index.build import Refreshed, refresh
 from kernfix.source.index.child import refresh_aside
 from kernfix.source.index.lookup import Index, open_index
-from kernfix.source.index.walk import SUFFIXES, walk
+from kernfix.source.index.walk import walk
 
 CHANGED = 100
 MISSING = Path(tempfile.gettempdir()) / "kernfix-missing-symbols.txt"
@@ -65,10 +65,9 @@ def _building(tree: Tree) -> Iterator[Row]:
 
 
 def _ctags(tree: Tree) -> float:
-    """Processor seconds of ctags on the files of the index, all of which it takes for C."""
+    """Processor seconds of ctags on the files of the index."""
     walked = walk(str(tree.root), {}, lambda: False)
     names = "".join(f"{path}/{name}\n" for path, folder in walked.folders.items() for name in folder.files)
-    assert all(name.endswith(SUFFIXES) for name in names.split("\n") if name)
     with tempfile.TemporaryDirectory() as folder:
         command = ["ctags", "--kinds-C=f", "-L", "-", "-f", f"{folder}/tags"]
         before = _cpu()[1]

@@ -33,7 +33,7 @@ def main() -> None:
     """Answer batches until there are no more."""
     root = sys.argv[1]
     os.nice(NICENESS)
-    gc.freeze()  # what was imported stays
+    gc.disable()  # values alone, no cycles
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while (jobs := receive(source)) is not None:
         send(sink, tuple(read_all(root, jobs)))
@@ -78,15 +78,26 @@ def read_all(root: str, jobs: list[Job]) -> Reply:
 def _content(path: str) -> tuple[bytes, int, int]:
     """The bytes of a file, with the size and the time that it had before and after it was read; OSError when it keeps changing."""
     for _ in range(TRIES):
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
-            before = os.fstat(file.fileno())
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            before = os.fstat(file)
             if not stat.S_ISREG(before.st_mode):
                 raise OSError(0, "it is no regular file")
-            source = file.read(MAX_FILE + 1)
-            after = os.fstat(file.fileno())
+            source = _read(file, min(before.st_size, MAX_FILE))
+            after = os.fstat(file)
+        finally:
+            os.close(file)
         if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(source) == after.st_size:
             return source, after.st_size, settled(after.st_mtime_ns)
     raise OSError(0, "it changes while it is read")
+
+
+def _read(file: int, size: int) -> bytes:
+    """As many bytes of a file, fewer where it has become shorter."""
+    source = os.read(file, size)
+    while len(source) < size and (more := os.read(file, size - len(source))):
+        source += more
+    return source
 
 
 if __name__ == "__main__":
