@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from kernfix.source.index.build import Progress, Refreshed, Report, refresh
+from kernfix.source.index.worker import NICENESS
 from kernfix.source.tree import Tree, open_tree
 
 # ``-P`` keeps the working folder, which may hold anybody's files, off the import path.
@@ -52,6 +54,7 @@ async def refresh_aside(tree: Tree, report: Report) -> tuple[Refreshed | None, s
 
 def main() -> None:
     """The child."""
+    os.nice(NICENESS)
     stopped = threading.Event()
     threading.Thread(target=_listen, args=(stopped,), daemon=True).start()
     tree, problem = open_tree(Path(sys.argv[1]))
