@@ -29,7 +29,7 @@ def labels(source: bytes) -> Iterator[Defined]:
         counted = match.end()
         limit = found[number + 1].start() if number + 1 < len(found) else len(source)
         end = _END.search(source, match.end())
-        last = end.start() if end and match["marked"] else limit
+        last = end.start() if end and (match["marked"] or end.start() < limit) else limit - 1
         yield Defined(
             name.decode("ascii"), line + 1, line + 1 + source.count(b"\n", counted, max(last, counted)), "label"
         )

@@ -23,8 +23,8 @@ _NO_FUNCTION = frozenset(
 _TYPES = frozenset(b"void int long short char unsigned signed bool float double const".split())
 _ATTRIBUTES = frozenset(
     b"__acquires __releases __must_hold __attribute__ __attribute __alloc_size __no_sanitize __cond_acquires __printf __scanf __section "
-    b"__aligned __counted_by __alias __realloc_size __free __cleanup __malloc __assume_aligned __diagnose_as __cond_lock __compiletime_error "
-    b"__compiletime_warning __acquires_shared __releases_shared __cond_acquires_shared __must_hold_shared __guarded_by __declspec "
+    b"__aligned __counted_by __alias __realloc_size __free __cleanup __malloc __assume_aligned __diagnose_as __cond_lock "
+    b"__compiletime_error __compiletime_warning __acquires_shared __releases_shared __cond_acquires_shared __must_hold_shared __guarded_by __declspec "
     b"_Alignas __nonnull __no_sanitize_or_inline".split()
 )
 """Attributes with arguments, which may stand before or behind a function's name."""
@@ -85,12 +85,10 @@ def head_of(source: bytes, gap: int, brace: int) -> Head | int | None:
 
 def _opened(text: bytes) -> int | None:
     """The parenthesis of a macro invoked in column 0 that is still open at the end of `text`."""
-    last = None
-    for last in _INVOKED.finditer(text):
-        pass
-    if last is None or closing(text, last.end() - 1, len(text)) is not None:
+    ends = [match.end() for match in _INVOKED.finditer(text)]
+    if not ends or closing(text, ends[-1] - 1, len(text)) is not None:
         return None
-    return last.end() - 1
+    return ends[-1] - 1
 
 
 def _blank(match: re.Match[bytes]) -> bytes:

@@ -7,16 +7,18 @@ Macros are read where they are defined, so that those of a driver are known as w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from kernfix.source.index.model import Maker, Piece
 
 _DEFINE = re.compile(rb"#[ \t]*define[ \t]+(\w+)\(((?:[^()\n\\]|\\\n)*)\)[ \t]*(?=[\\A-Za-z_])")
 _BODY_LIMIT = 20_000
-_NAME = rb"(\w+(?:\s*##\s*\w+)*)\s*\((?:[^(){};]|\((?:[^(){};]|\([^(){};]*\))*\))*\)"
+_NAME = rb"\b(\w+(?:\s*##\s*\w+){0,8})\s*\((?:[^(){};]|\((?:[^(){};]|\([^(){};]*\))*\))*\)"
 _HEAD = re.compile(_NAME + rb"\s*(?:\w+(?:\([^(){}]*\))?\s*){0,4}\{")
 _LAST_HEAD = re.compile(_NAME + rb"\s*\Z")
-_CALL = re.compile(rb"(\w+)\s*\(")
+_CALL = re.compile(rb"\b(\w+)\s*\(")
+_FIRST_WORD = re.compile(rb"(?!(?:for|if|while|do|switch|return)\b)[A-Za-z_]")
+"""What makes a function begins with its type or with another macro, not with a statement."""
 _COMMENT = re.compile(rb"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _PAREN = re.compile(rb"[()]|/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
 _COMMA = re.compile(rb"[(){}\[\],]|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
@@ -25,46 +27,49 @@ _PASTE = re.compile(rb"\s*##\s*")
 _KEYWORDS = frozenset(
     b"if for while switch return sizeof typeof __typeof__ defined do else __attribute__ likely unlikely".split()
 )
-BUILT_IN = (
-    # The trampolines of static calls are assembler in a string (arch/*/include/asm/static_call.h).
-    *(Maker(f"ARCH_DEFINE_STATIC_CALL_{kind}TRAMP", "", (("__SCT__", 0),)) for kind in ("", "NULL_", "RET0_")),
-    # The entries of exceptions are made by assembler macros (arch/x86/include/asm/idtentry.h).
-    *(
-        Maker(f"DECLARE_IDTENTRY{kind}", "", (("asm_", 1),))
-        for kind in (
-            "",
-            *(f"_{kind}" for kind in "DEBUG DF ERRORCODE IRQ IST MCE NMI RAW RAW_ERRORCODE SW SYSVEC VC XENCB".split()),
-        )
+_ASSEMBLER: dict[bytes, tuple[Piece, ...]] = {
+    # arch/*/include/asm/static_call.h: the trampolines of static calls
+    **dict.fromkeys((b"ARCH_DEFINE_STATIC_CALL_TRAMP", b"ARCH_DEFINE_STATIC_CALL_NULL_TRAMP"), ("__SCT__", 0)),
+    **dict.fromkeys((b"ARCH_DEFINE_STATIC_CALL_RET0_TRAMP",), ("__SCT__", 0)),
+    # arch/x86/include/asm/idtentry.h: the entries of exceptions
+    **dict.fromkeys(
+        (
+            b"DECLARE_IDTENTRY", b"DECLARE_IDTENTRY_DEBUG", b"DECLARE_IDTENTRY_DF", b"DECLARE_IDTENTRY_ERRORCODE", b"DECLARE_IDTENTRY_IRQ",
+            b"DECLARE_IDTENTRY_IST", b"DECLARE_IDTENTRY_MCE", b"DECLARE_IDTENTRY_NMI", b"DECLARE_IDTENTRY_RAW",
+            b"DECLARE_IDTENTRY_RAW_ERRORCODE", b"DECLARE_IDTENTRY_SW", b"DECLARE_IDTENTRY_SYSVEC", b"DECLARE_IDTENTRY_VC",
+            b"DECLARE_IDTENTRY_XENCB",
+        ),
+        ("asm_", 1),
     ),
-)
-"""What the text of the macros does not tell."""
+}  # fmt: skip
+"""Macros that make a function in assembler, which their C does not tell."""
 _MOST_CALLS = 12
 _MOST_ARGUMENTS = 12
-_DEPTH = 8
 
 
 def makers_of(source: bytes) -> Iterator[Maker]:
     """What the macros that a text defines make."""
     if b"define" not in source:
         return
-    for match in _DEFINE.finditer(source):
-        body = _body(source, match.end())
+    at = 0
+    while match := _DEFINE.search(source, at):
+        at = _end_of_line(source, match.end())
+        body = source[match.end() : min(at, match.end() + _BODY_LIMIT)].replace(b"\\\n", b"\n")
         if b"/*" in body:
             body = _COMMENT.sub(b" ", body)
         body = body.strip()
-        if body[:1].isalpha() or body[:1] == b"_":
+        if match[1] in _ASSEMBLER:
+            yield Maker(match[1].decode(), "", (_ASSEMBLER[match[1]],))
+        if _FIRST_WORD.match(body):
             yield from _makers(match[1], match[2], body)
 
 
-def _body(source: bytes, at: int) -> bytes:
+def _end_of_line(source: bytes, at: int) -> int:
+    """The end of the line at an offset and of those that it goes on in."""
     end = source.find(b"\n", at)
-    if end < 0:
-        return source[at:]
-    if source[end - 1 : end] != b"\\":
-        return source[at:end]
-    while end >= 0 and source[end - 1 : end] == b"\\" and end - at < _BODY_LIMIT:
+    while end > 0 and source[end - 1 : end] == b"\\":
         end = source.find(b"\n", end + 1)
-    return source[at : end if end >= 0 else len(source)].replace(b"\\\n", b"\n")
+    return end if end >= 0 else len(source)
 
 
 def _makers(macro: bytes, parameters: bytes, body: bytes) -> Iterator[Maker]:
@@ -138,7 +143,11 @@ def closing(text: bytes, opening: int, limit: int) -> int | None:
     simple = text.find(b")", opening, limit)
     if simple < 0:
         return None
-    if text.find(b"(", opening + 1, simple) < 0:
+    if (
+        text.find(b"(", opening + 1, simple) < 0
+        and text.find(b'"', opening, simple) < 0
+        and text.find(b"/*", opening, simple) < 0
+    ):
         return simple + 1
     depth = 0
     for match in _PAREN.finditer(text, opening, limit):
@@ -172,30 +181,3 @@ def _parts(inside: bytes) -> list[bytes]:
             parts.append(inside[begin : match.start()])
             begin = match.end()
     return [*parts, inside[begin:]]
-
-
-def made(
-    macro: str, arguments: tuple[str, ...], makers: Mapping[str, Iterable[Maker]], depth: int = _DEPTH
-) -> Iterator[str]:
-    """The names of the functions that an invocation makes, by the makers of each macro."""
-    if depth == 0:
-        return
-    for maker in makers.get(macro, ()):
-        filled = tuple(_filled(pieces, arguments) for pieces in maker.arguments)
-        if not maker.calls:
-            if filled[0]:
-                yield filled[0]
-        elif maker.calls in makers:
-            yield from made(maker.calls, filled, makers, depth - 1)
-
-
-def _filled(pieces: tuple[Piece, ...], arguments: tuple[str, ...]) -> str:
-    """The text of pieces with the arguments put in, ``""`` where one is missing or is no name."""
-    parts = [
-        piece if isinstance(piece, str) else arguments[piece] if piece < len(arguments) else "" for piece in pieces
-    ]
-    return (
-        ""
-        if any(not part for part, piece in zip(parts, pieces, strict=True) if isinstance(piece, int))
-        else "".join(parts)
-    )

@@ -14,6 +14,7 @@ from kernfix.source.index.macros import closing, invocation, makers_of
 from kernfix.source.index.model import Defined, Scan, Use
 
 _USE = re.compile(rb"\n([A-Za-z_]\w*)\(")
+_SMALL = 4096
 _IGNORED = re.compile(
     rb"EXPORT_|MODULE_|module_param|EXPORT|ACPI_EXPORT|MOD_|subsys_initcall|module_init|module_exit|late_initcall|device_initcall"
     rb"|arch_initcall|core_initcall|fs_initcall|early_param|__setup|early_initcall|postcore_initcall|ALLOW_ERROR_INJECTION|NOKPROBE"
@@ -33,7 +34,7 @@ def scan(source: bytes, path: str) -> Scan:
     """What the text of the file at `path` adds to an index; the ending of the path tells the language. Never raises."""
     if path.endswith(".S"):
         return Scan(tuple(labels(source)))
-    if b"{" not in source and b";" not in source and b"\\\n" not in source:
+    if len(source) > _SMALL and b"{" not in source and b";" not in source and b"\\\n" not in source:
         return Scan()  # nothing but numbers: half of the kernel's headers, by size
     if b"if 0" in source:
         source = _without_disabled(source)
