@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -20,7 +21,7 @@ from kernfix.source.index import crew, worker
 from kernfix.source.index.build import CANCELLED, Progress, Refreshed, refresh
 from kernfix.source.index.child import refresh_aside
 from kernfix.source.index.lookup import open_index
-from kernfix.source.index.store import index_path, locked
+from kernfix.source.index.store import discard, index_path, locked
 
 OLD = 1_600_000_000
 """A time in seconds that is long past, so that it proves that a file did not change."""
@@ -160,6 +161,36 @@ def test_a_macro_of_another_source_file_is_no_match_for_ones_own(tree: Tree) -> 
         "y_a": [],
         "y_b": ["kernel/b.c"],
     }
+
+
+def content(path: Path) -> set[tuple[object, ...]]:
+    """All definitions, without the numbers that files happen to have."""
+    with sqlite3.connect(path) as db:
+        found = db.execute("select path, name, start, more, kind from defined join file on id = file").fetchall()
+        assert len(found) == db.execute("select count(*) from defined").fetchone()[0], "each belongs to a file"
+    db.close()
+    return set(found)
+
+
+def test_refreshing_leads_where_building_anew_does(tree: Tree) -> None:
+    choose = random.Random(4)
+    names = [f"{folder}/{name}" for folder in ("kernel", "fs/a", "fs/b") for name in ("one.c", "two.c", "macro.h")]
+    for _ in range(6):
+        for name in choose.sample(names, 4):
+            macro = f"#define MAKE_{choose.choice('AB')}(n) \\\nint n##_{choose.choice('xyz')}(void) \\\n{{ \\\n}}\n\n"
+            use = f"MAKE_{choose.choice('AB')}(made_{choose.randrange(9)});\n"
+            if choose.random() < 0.3:
+                (tree.root / name).unlink(missing_ok=True)
+            else:
+                write(
+                    tree.root / name, choose.choice([macro, ""]) + f"int f{choose.randrange(9)}(void)\n{{\n}}\n" + use
+                )
+        refreshed = made(tree)
+        found = content(refreshed.path)
+        discard(refreshed.path)
+        again = made(tree)
+        assert content(again.path) == found
+        assert again.names == refreshed.names == len(found)
 
 
 def test_two_trees_do_not_meet(tree: Tree, tmp_path: Path) -> None:
