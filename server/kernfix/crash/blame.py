@@ -19,6 +19,8 @@ _INJECTED = "should_fail"
 """How the functions of fault injection begin: their stack comes without a headline, in the middle of another report."""
 _LOST = "for stack id"
 """The end of what lib/stackdepot.c says of a stack that it cannot show (``slab index 52784 out of bounds (433) for stack id …``)."""
+_CALL_TRACE = Sign.TRACE, Sign.BACKTRACE
+"""The headings that most traces have."""
 _BREAK = ""
 """Stands for a line at which a step was given up, among the functions that a look passes."""
 
@@ -64,8 +66,11 @@ def _passed(look: Look, words: Words, at: int, may_be_torn: bool) -> Iterator[st
     for step in look:
         torn = next((no for no in breaks if no >= at), len(words.entries))
         if step is TRACE:
-            end = next((no for no in range(at, torn) if _ends_stack(words.entries[no])), torn)
-            for entry in words.entries[at:end]:
+            end = at
+            for entry in words.entries[at:torn]:
+                if type(entry) is Heading and entry.sign is not Sign.NONE:
+                    break
+                end += 1
                 yield from stack_names(entry)
             name = None
         else:
@@ -89,11 +94,13 @@ def _step_to(step: re.Pattern[str] | object, words: Words, at: int) -> tuple[str
     """The next line that a step fits, from the line `at` on, and the function that it names; behind the last line where none fits."""
     entries = words.entries
     if step is CALL_TRACE:
-        return None, next((no for no in range(at, len(entries)) if is_call_trace(entries[no])), len(entries))
+        for no, entry in enumerate(entries[at:], at):
+            if type(entry) is Heading and entry.sign in _CALL_TRACE:
+                return None, no
+        return None, len(entries)
     if step is FAULT:
-        for no in range(at, len(entries)):
-            entry = entries[no]
-            if isinstance(entry, Frame) and entry.register and not entry.inlined:
+        for no, entry in enumerate(entries[at:], at):
+            if type(entry) is Frame and entry.register and not entry.inlined:
                 return entry.function, no
         return None, len(entries)
     assert isinstance(step, re.Pattern)
@@ -110,15 +117,6 @@ def stack_names(entry: Entry) -> tuple[str, ...]:
     if not isinstance(entry, Frame) or entry.register or entry.inlined:
         return ()
     return (entry.function, entry.caller) if entry.caller else (entry.function,)
-
-
-def is_call_trace(entry: Entry) -> bool:
-    """Whether the line is the heading that most traces have."""
-    return isinstance(entry, Heading) and entry.sign in (Sign.TRACE, Sign.BACKTRACE)
-
-
-def _ends_stack(entry: Entry) -> bool:
-    return isinstance(entry, Heading) and entry.sign is not Sign.NONE
 
 
 def is_plumbing(function: str) -> bool:

@@ -136,7 +136,7 @@ def _details(report: Report, name: Named, bodies: list[str], text: str) -> dict[
         for body, entry in zip(bodies, report.part.entries, strict=True)
         if type(entry) is not Frame or entry.register
     ]
-    has_locks = any(sign in text for sign in _LOCKS)
+    has_locks = _LOCKS[0] in text or _LOCKS[1] in text
     return {
         "locks": held_locks_of(report.part.lines) if has_locks else (),
         "machine": machine_of(said, "\n".join(said)),
