@@ -68,6 +68,12 @@ def test_no_torn_keyword_is_known(keyword: str) -> None:
     check(f"{keyword[:half]}\n{keyword[half:]}")
 
 
+@pytest.mark.parametrize("part", ["DEBUG is on", "I/O error: frob", "nmi_panic frob", "SYZFAST", "BUGs: none"])
+def test_what_keywords_share_is_none(part: str) -> None:
+    check(part)
+    check(f"{part} INFO: frob", (0, "INFO:"))
+
+
 @pytest.mark.parametrize("line", ["bug: a", "Warning: a", "info: a", "kernel panic", "Panic: a", "booting the kernel."])
 def test_case_matters(line: str) -> None:
     check(line)

@@ -68,24 +68,19 @@ class Line(NamedTuple):
         return Span(self.number, first, last)
 
 
-_UNCOMMON = "\r", "\x1b", " kernel: "
-
-
 def is_common(text: str) -> bool:
-    """Whether none of the lines has anything that only somebody else than the kernel writes to a line."""
-    return not any(sign in text for sign in _UNCOMMON)
+    """Whether text has nothing that only somebody else than the kernel writes to a line."""
+    return "\r" not in text and "\x1b" not in text and " kernel: " not in text
 
 
 def read_lines(first: int, texts: list[str], *, common: bool = False) -> list[Line]:
-    """Take lines apart, numbered from `first`; none has a line feed. Where they are `common` it is done without a detour, since there may
-    be millions.
+    """Take lines apart, numbered from `first`; none has a line feed. A common line is read without a detour, since there may be millions;
+    where all are `common` it is not even asked of each.
     """
-    if not common:
-        return [read_line(number, line) for number, line in enumerate(texts, first)]
     lines: list[Line] = []
     add, prefix, new = lines.append, _COMMON.match, tuple.__new__
     for number, text in enumerate(texts, first):
-        match = prefix(text)
+        match = prefix(text) if common or is_common(text) else None
         if match is None:
             add(read_line(number, text))
         else:
