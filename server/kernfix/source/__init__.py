@@ -5,7 +5,6 @@ The way of the data: `tree` (a jail around the checkout) → `names` (what a sym
 """
 
 from kernfix.source.debuginfo import Symbols, open_symbols
-from kernfix.source.definitions import find_all, find_definitions
 from kernfix.source.functions import function_at, functions
 from kernfix.source.locate import locate, locate_all
 from kernfix.source.model import Definition, Function, How, Located, LocatedStack, Location
@@ -23,8 +22,6 @@ __all__ = [
     "Symbols",
     "Tree",
     "definition_names",
-    "find_all",
-    "find_definitions",
     "function_at",
     "functions",
     "locate",

@@ -1,181 +1,65 @@
-"""Where functions are defined, found by their names without an index: one walk over the tree for all names of a crash.
-
-``grep`` finds the lines that may begin a definition, and the syntax says which of them do.
-"""
+"""Where functions are defined, by their names: in the tree's index, or by a walk over the tree where it has none."""
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import PurePosixPath
-from typing import IO, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
-from kernfix.source.functions import function_at
-from kernfix.source.model import Definition, Function
-from kernfix.source.names import definition_names
+from kernfix.source.functions import function_at, invocation_in
+from kernfix.source.index.build import refresh
+from kernfix.source.index.lookup import open_index
+from kernfix.source.model import Definition
+from kernfix.source.search import Stop, search, search_problem
 from kernfix.source.tree import Tree
 
-Stop = Callable[[], bool]
-"""Asked from time to time: True ends the work early, with what was found so far."""
-
-MAX_NAMES = 1000
-_POLL_SECONDS = 0.05
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,199}")
-_LAST = frozenset({"tools", "samples", "scripts", "Documentation"})
-_LAST_OF_ARCH = frozenset({"boot", "purgatory", "tools"})
-_ASSEMBLY = re.compile(r"SYM_(?:TYPED_)?(?:FUNC|CODE|INNER)\w*\(\s*(\w+)|(?:GLOBAL|ENTRY)\((\w+)\)")
-_ASSEMBLY_END = re.compile(r"SYM_(?:FUNC|CODE|TYPED_FUNC)_END\w*\(|END(?:PROC)?\(")
-
-_SOURCE_ARCH = {
-    "i386": "x86", "x86_64": "x86", "amd64": "x86", "aarch64": "arm64", "ppc64": "powerpc", "ppc64le": "powerpc", "ppc": "powerpc",
-    "s390x": "s390", "riscv64": "riscv", "riscv32": "riscv", "mips64": "mips", "loongarch64": "loongarch",
-}  # fmt: skip
+Definitions = Mapping[str, Sequence[Definition]]
+"""The definitions of each symbol, the likeliest first."""
 
 
-class _Hit(NamedTuple):
-    """A line that may begin a definition."""
+def find(
+    tree: Tree, wanted: Iterable[tuple[str, str | None]], stop: Stop = lambda: False
+) -> tuple[dict[str | None, Definitions], str | None]:
+    """The definitions of symbols as a kernel for an architecture prints them, by architecture and then by symbol.
 
-    path: str
-    line: int
-    text: str
-
-
-def find_definitions(tree: Tree, name: str, arch: str | None = None) -> tuple[Definition, ...]:
-    """The definitions of one function; see `find_all`."""
-    return find_all(tree, (name,), arch)[name]
-
-
-def find_all(
-    tree: Tree, names: Iterable[str], arch: str | None = None, stop: Stop = lambda: False
-) -> dict[str, tuple[Definition, ...]]:
-    """The definitions of each name, the likeliest first; names are symbols as a kernel prints them (`definition_names`).
-
-    Code that was built in this tree (it has an object file beside it) goes first, then the kernel proper before ``tools/``, boot
-    loaders and the like, the crash's `arch` before generic code before other architectures, and ``.c`` before headers.
+    With them, one sentence about why there are none, where they could not be looked for. An index that does not know a name, or whose
+    answer does not hold any more, is brought up to date first.
     """
-    wanted = {name: definition_names(name) for name in names}
-    plain = sorted({part for parts in wanted.values() for part in parts if _IDENTIFIER.fullmatch(part)})[:MAX_NAMES]
-    found: dict[str, list[Definition]] = {name: [] for name in plain}
-    hits = _grep(tree, plain, stop) if plain else ()
-    for definition in _definitions(tree, hits, stop):
-        found.get(definition.function.name, []).append(definition)
-    return {
-        name: tuple(sorted(next((found[part] for part in parts if found.get(part)), ()), key=_rank(tree, arch)))
-        for name, parts in wanted.items()
-    }
+    names: dict[str | None, set[str]] = {}
+    for name, arch in wanted:
+        names.setdefault(arch, set()).add(name)
+    if not names:
+        return {}, None
+    found = _indexed(tree, names)
+    if found is not None and not _hold(tree, found) and not stop():
+        refreshed, _ = refresh(tree, stop=stop)
+        found = _indexed(tree, names) if refreshed else None
+    if found is not None:
+        return found, None
+    return {arch: search(tree, its, arch, stop) for arch, its in sorted(names.items(), key=str)}, search_problem()
 
 
-def tier(tree: Tree, path: str, arch: str | None) -> tuple[bool, bool, int, bool]:
-    """How far a file is from the code of a kernel for `arch`: definitions of a lower tier shadow those of a higher."""
-    pure = PurePosixPath(path)
-    first, second, third = (*pure.parts, "", "")[:3]
-    apart = first in _LAST or (first == "arch" and third in _LAST_OF_ARCH)
-    of_arch = {_SOURCE_ARCH.get(arch or "", arch): 0}.get(second, 2) if first == "arch" else 1
-    header = pure.suffix == ".h"
-    built = not header and tree.path(str(pure.with_suffix(".o"))) is not None
-    return apart, not built, of_arch, header
-
-
-def search_problem() -> str | None:
-    """Why functions cannot be found by name on this machine, or None."""
-    return None if shutil.which("grep") else "grep is not installed, so functions cannot be found by their names."
-
-
-def _grep(tree: Tree, names: list[str], stop: Stop) -> Iterator[_Hit]:
-    """Lines in column 0 that name one of `names` before a parenthesis, and macros that have it as their first argument."""
-    if search_problem():
-        return
-    command = [
-        "grep",
-        "--recursive",
-        "--line-number",
-        "--with-filename",
-        "--null",
-        "--text",
-        "--extended-regexp",
-        "--no-messages",
-    ]
-    command += ["--include=*.[chS]", "--exclude-dir=.git", "--exclude-dir=Documentation", "--exclude-dir=asic_reg"]
-    with tempfile.TemporaryFile() as patterns, tempfile.TemporaryFile() as output:
-        patterns.write(_pattern(names).encode())
-        patterns.seek(0)
-        process = subprocess.Popen(
-            [*command, "--file=-", "--", "."], cwd=tree.root, stdin=patterns, stdout=output, stderr=subprocess.DEVNULL,
-            env={"LC_ALL": "C", "PATH": "/usr/local/bin:/usr/bin:/bin"},
-        )  # fmt: skip
-        if _wait(process, stop):
-            output.seek(0)
-            yield from _read_hits(output)
-
-
-def _pattern(names: list[str]) -> str:
-    either = "|".join(names)
-    calls = sorted({name.removeprefix("compat_").removeprefix("sys_") for name in names if "sys_" in name})
-    macro = f"^[A-Za-z_ ]*[A-Z][A-Z0-9_]*[[:space:]]*\\([[:space:]]*({'|'.join([either, *calls])})[[:space:]]*[,)]"
-    return f"^([A-Za-z_].*[^A-Za-z0-9_])?({either})[[:space:]]*\\(\n{macro}\n"
-
-
-def _wait(process: subprocess.Popen[bytes], stop: Stop) -> bool:
-    """Whether the process came to its end by itself; otherwise it was stopped."""
-    try:
-        while True:
-            try:
-                process.wait(_POLL_SECONDS)
-            except subprocess.TimeoutExpired:
-                if stop():
-                    return False
-            else:
-                return True
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-def _read_hits(output: IO[bytes]) -> Iterator[_Hit]:
-    for raw in output:
-        path, separator, rest = raw.decode("utf-8", "surrogateescape").rstrip("\n").partition("\0")
-        number, colon, text = rest.partition(":")
-        if separator and colon and number.isdigit():
-            yield _Hit(path.removeprefix("./"), int(number), text)
-
-
-def _definitions(tree: Tree, hits: Iterable[_Hit], stop: Stop) -> Iterator[Definition]:
-    """The hits that are definitions; prototypes, calls and comments are not."""
-    texts: dict[str, str] = {}
-    seen: set[Definition] = set()
-    for hit in sorted(hits):
-        if stop():
-            return
-        if hit.path not in texts:
-            texts = {hit.path: tree.read(hit.path) or ""}
-        definition = _definition(hit, texts[hit.path])
-        if definition and definition not in seen:
-            seen.add(definition)
-            yield definition
-
-
-def _definition(hit: _Hit, text: str) -> Definition | None:
-    if hit.path.endswith(".S"):
-        return _assembly(hit, text)
-    if hit.text.rstrip().endswith((";", "\\")):
+def _indexed(tree: Tree, names: Mapping[str | None, set[str]]) -> dict[str | None, Definitions] | None:
+    """What the index says, None where there is none that can be asked."""
+    index, _ = open_index(tree)
+    if index is None:
         return None
-    function = function_at(text, hit.line)
-    return Definition(hit.path, function) if function else None
+    with index:
+        found: dict[str | None, Definitions] = {arch: index.definitions(its, arch) for arch, its in names.items()}
+        return None if index.problem else found
 
 
-def _assembly(hit: _Hit, text: str) -> Definition | None:
-    """A label of an assembler file, to the mark of its end (Documentation/core-api/asm-annotations.rst)."""
-    match = _ASSEMBLY.match(hit.text)
-    if match is None or hit.text.startswith(("SYM_FUNC_END", "SYM_CODE_END")):
-        return None
-    below = text.split("\n")[hit.line :]
-    last = next((at for at, line in enumerate(below, hit.line + 1) if _ASSEMBLY_END.match(line)), hit.line)
-    return Definition(hit.path, Function(match[1] or match[2], hit.line, last))
+def _hold(tree: Tree, found: Mapping[str | None, Definitions]) -> bool:
+    """Whether every name was found, and is still defined where the index says."""
+    every = [each for its in found.values() for each in its.values()]
+    return all(every) and all(_holds(tree, each[0]) for each in every)
 
 
-def _rank(tree: Tree, arch: str | None) -> Callable[[Definition], tuple[object, ...]]:
-    return lambda each: (tier(tree, each.path, arch), each.path, each.function.start)
+def _holds(tree: Tree, definition: Definition) -> bool:
+    text, function = tree.read(definition.path), definition.function
+    if text is None:
+        return False
+    if definition.path.endswith(".S"):
+        return function.end <= text.count("\n") + 1
+    there = function_at(text, function.start)
+    if there is not None:
+        return there.start == function.start
+    return invocation_in(text.split("\n"), function.start) is not None

@@ -5,6 +5,8 @@ The kernel closes functions with a brace in column 0, so a line is looked up in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kernfix.source.index.model import Defined, Scan, Use
 from kernfix.source.index.scan import scan
 from kernfix.source.model import Function
@@ -20,20 +22,23 @@ def functions(text: str) -> tuple[Function, ...]:
 
 def function_at(text: str, line: int) -> Function | None:
     """The function that 1-based `line` is in, its head included; None between functions and outside the text."""
-    lines = text.split("\n")
+    return function_in(text.split("\n"), line)
+
+
+def function_in(lines: Sequence[str], line: int) -> Function | None:
+    """The same for a text that is cut into lines."""
     if not 1 <= line <= len(lines):
         return None
     start, piece = _piece(lines, line)
     found = _around(piece.defined, line - start)
     if found is None and lines[line - 1][:1].isspace():
         # Bodies that are not closed in column 0.
-        start, found = 0, _around(scan(plain_bytes(text), _C).defined, line)
+        start, found = 0, _around(scan(plain_bytes("\n".join(lines)), _C).defined, line)
     return found and Function(found.name, found.start + start, found.end + start)
 
 
-def invocation_at(text: str, line: int) -> Use | None:
+def invocation_in(lines: Sequence[str], line: int) -> Use | None:
     """The macro that is invoked on 1-based `line` outside of functions: it may make some, which then have no lines of their own."""
-    lines = text.split("\n")
     if not 1 <= line <= len(lines):
         return None
     start, piece = _piece(lines, line)
@@ -41,7 +46,7 @@ def invocation_at(text: str, line: int) -> Use | None:
     return found and found._replace(start=found.start + start, end=found.end + start)
 
 
-def _piece(lines: list[str], line: int) -> tuple[int, Scan]:
+def _piece(lines: Sequence[str], line: int) -> tuple[int, Scan]:
     """How many lines are above the piece around `line`, and what it defines."""
     at = line - 1
     start = next((above + 1 for above in range(at - 1, -1, -1) if lines[above].startswith("}")), 0)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from kernfix.source import Tree, find_all
+from kernfix.source import Tree
 from kernfix.source.index.build import refresh
 from kernfix.source.index.lookup import Index, open_index
 from kernfix.source.index.store import discard, index_path
+from kernfix.source.search import search
 
 SYMBOLS = (
     "ring_put", "ring_put.part.0", "__x64_sys_ring_write", "__do_sys_ring_write", "report", "report.cold", "cpu_idle", "entry_call",
@@ -35,7 +36,7 @@ def opened(tree: Tree) -> Index:
 @pytest.mark.parametrize("arch", [None, "x86_64", "aarch64"])
 def test_it_answers_as_a_search_does(tree: Tree, arch: str | None) -> None:
     with opened(tree) as index:
-        assert index.definitions(SYMBOLS, arch) == find_all(tree, SYMBOLS, arch)
+        assert index.definitions(SYMBOLS, arch) == search(tree, SYMBOLS, arch)
 
 
 def test_kinds(make_tree: Callable[..., Tree]) -> None:

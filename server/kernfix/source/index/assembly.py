@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from kernfix.source.index.model import Defined
@@ -22,14 +23,16 @@ _END = re.compile(
 def labels(source: bytes) -> Iterator[Defined]:
     """Every label that begins a function or a piece of code, up to its end mark or the next label."""
     found = [match for match in _BEGIN.finditer(source) if not _NO_BEGIN.match(match[0].lstrip())]
+    ends = [match.start() for match in _END.finditer(source)]
     line = counted = 0
     for number, match in enumerate(found):
         name = match["marked"] or match["entry"] or match["label"]
         line += source.count(b"\n", counted, match.end())
         counted = match.end()
         limit = found[number + 1].start() if number + 1 < len(found) else len(source)
-        end = _END.search(source, match.end())
-        last = end.start() if end and (match["marked"] or end.start() < limit) else limit - 1
+        after = bisect_left(ends, match.end())
+        end = ends[after] if after < len(ends) else len(source)
+        last = end if end < limit or (match["marked"] and end < len(source)) else limit - 1
         yield Defined(
             name.decode("ascii"), line + 1, line + 1 + source.count(b"\n", counted, max(last, counted)), "label"
         )

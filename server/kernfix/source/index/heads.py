@@ -24,7 +24,8 @@ _TYPES = frozenset(b"void int long short char unsigned signed bool float double 
 _ATTRIBUTES = frozenset(
     b"__acquires __releases __must_hold __attribute__ __attribute __alloc_size __no_sanitize __cond_acquires __printf __scanf __section "
     b"__aligned __counted_by __alias __realloc_size __free __cleanup __malloc __assume_aligned __diagnose_as __cond_lock "
-    b"__compiletime_error __compiletime_warning __acquires_shared __releases_shared __cond_acquires_shared __must_hold_shared __guarded_by __declspec "
+    b"__compiletime_error __compiletime_warning __acquires_shared __releases_shared __cond_acquires_shared __must_hold_shared "
+    b"__guarded_by __declspec "
     b"_Alignas __nonnull __no_sanitize_or_inline".split()
 )
 """Attributes with arguments, which may stand before or behind a function's name."""

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from kernfix.source.definitions import tier
 from kernfix.source.index.rows import KINDS, Kind
 from kernfix.source.index.store import FORMAT, Damaged, discard, guarded, index_path, locked
 from kernfix.source.model import Definition, Function
 from kernfix.source.names import definition_names
+from kernfix.source.rank import tier
 from kernfix.source.tree import Tree
 
 _FIND = (
@@ -57,7 +57,7 @@ class Index:
         self._db.close()
 
     def definitions(self, names: Iterable[str], arch: str | None = None) -> dict[str, tuple[Definition, ...]]:
-        """The definitions of each symbol (as a kernel prints it), the likeliest first; see `kernfix.source.find_all`."""
+        """The definitions of each symbol (as a kernel prints it), the likeliest first; see `kernfix.source.search.search`."""
         return {name: tuple(entry.definition for entry in self.entries(name, arch)) for name in names}
 
     def entries(self, symbol: str, arch: str | None = None) -> list[Entry]:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from kernfix.source import Tree, find_all, find_definitions
-from kernfix.source.definitions import search_problem
+from kernfix.source import Tree
+from kernfix.source.search import search, search_problem
 
 
 def paths(tree: Tree, name: str, arch: str | None = None) -> list[str]:
-    return [f"{each.path}:{each.function.name}:{each.function.start}" for each in find_definitions(tree, name, arch)]
+    return [f"{each.path}:{each.function.name}:{each.function.start}" for each in search(tree, (name,), arch)[name]]
 
 
 @pytest.mark.parametrize(
@@ -61,22 +61,22 @@ def test_odd_files_do_no_harm(make_tree: Callable[..., Tree]) -> None:
     tree = make_tree(
         {
             "kernel/a:1:b\n.c": "int odd_fn(void)\n{\n}\n",
-            "kernel/bin.c": b"\0\xff\nint bin_fn(void)\n{\n}\n",
+            "kernel/bin.c": b"\0\xff\n\nint bin_fn(void)\n{\n}\n",
             "kernel/empty.c": "",
         }
     )
     assert paths(tree, "odd_fn") == []
-    assert paths(tree, "bin_fn") == ["kernel/bin.c:bin_fn:2"]
+    assert paths(tree, "bin_fn") == ["kernel/bin.c:bin_fn:3"]
 
 
 def test_all_at_once(tree: Tree) -> None:
-    found = find_all(tree, ("ring_put", "nowhere", "foo_start"))
+    found = search(tree, ("ring_put", "nowhere", "foo_start"))
     assert {name: len(each) for name, each in found.items()} == {"ring_put": 2, "nowhere": 0, "foo_start": 1}
-    assert find_all(tree, ()) == {}
+    assert search(tree, ()) == {}
 
 
 def test_stopped(tree: Tree) -> None:
-    assert find_all(tree, ("ring_put",), stop=lambda: True) == {"ring_put": ()}
+    assert search(tree, ("ring_put",), stop=lambda: True) == {"ring_put": ()}
 
 
 def test_without_grep(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:

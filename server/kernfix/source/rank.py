@@ -1,0 +1,116 @@
+"""Which of several definitions of a name a frame means: by what was built, the frame's module, the architecture and its neighbours."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from kernfix.crash.model import Crash, Frame
+from kernfix.source.model import Definition, Location
+from kernfix.source.tree import Tree
+
+_LAST = frozenset({"tools", "samples", "scripts", "Documentation"})
+_LAST_OF_ARCH = frozenset({"boot", "purgatory", "tools"})
+_SOURCE_ARCH = {
+    "i386": "x86", "x86_64": "x86", "amd64": "x86", "aarch64": "arm64", "ppc64": "powerpc", "ppc64le": "powerpc", "ppc": "powerpc",
+    "s390x": "s390", "riscv64": "riscv", "riscv32": "riscv", "mips64": "mips", "loongarch64": "loongarch",
+}  # fmt: skip
+
+
+class Choice(NamedTuple):
+    """A definition with how sure it is, and the words for it."""
+
+    definition: Definition
+    confidence: float
+    reason: str
+
+
+class Near(NamedTuple):
+    """What else a crash speaks of: how often of each file, and how often of each folder."""
+
+    files: Counter[str]
+    folders: Counter[str]
+
+
+InModule = Callable[[str, str], bool]
+"""Whether the source file of that path may be a part of the module of that name."""
+
+
+def tier(tree: Tree, path: str, arch: str | None) -> tuple[bool, bool, int, bool]:
+    """How far a file is from the code of a kernel for `arch`: definitions of a lower tier shadow those of a higher.
+
+    ``tools/``, boot loaders and the like are far, then code that was not built in this tree (no object file is beside it), then other
+    architectures than the crash's (generic code is between), then headers.
+    """
+    pure = PurePosixPath(path)
+    first, second, third = (*pure.parts, "", "")[:3]
+    apart = first in _LAST or (first == "arch" and third in _LAST_OF_ARCH)
+    of_arch = {_SOURCE_ARCH.get(arch or "", arch): 0}.get(second, 2) if first == "arch" else 1
+    header = pure.suffix == ".h"
+    built = not header and tree.path(str(pure.with_suffix(".o"))) is not None
+    return apart, not built, of_arch, header
+
+
+def ranked(tree: Tree, definitions: Iterable[Definition], arch: str | None) -> tuple[Definition, ...]:
+    """Definitions by their tier, then by path and line."""
+    return tuple(sorted(definitions, key=lambda each: (tier(tree, each.path, arch), each.path, each.function.start)))
+
+
+def near(crash: Crash, found: Mapping[Frame, Location], definitions: Mapping[str, Sequence[Definition]]) -> Near:
+    """What a crash speaks of, by the frames that have one place only and by the file that it blames."""
+    frames = [frame for stack in crash.stacks for frame in stack.frames]
+    paths = [location.path for location in found.values()]
+    paths += [each[0].path for frame in frames if len(each := definitions.get(frame.holder, ())) == 1]
+    paths += [path for path in (crash.guilty_file, crash.site and crash.site.file) if path]
+    return Near(Counter(paths), Counter(str(PurePosixPath(path).parent) for path in paths))
+
+
+def choose(
+    frame: Frame, every: Sequence[Definition], arch: str | None, around: Near, tree: Tree, in_module: InModule
+) -> Choice:
+    """The best of one frame's definitions, which come by their tier; at least one."""
+    name = frame.holder
+    if len(every) == 1:
+        return Choice(every[0], 0.9, f"The only definition of {name} in the tree.")
+    if frame.module and (own := [each for each in every if in_module(each.path, frame.module)]):
+        if len(own) == 1:
+            return Choice(own[0], 0.9, f"Of {len(every)} definitions of {name}, the one in module {frame.module}.")
+        every = own
+    lowest = tier(tree, every[0].path, arch)
+    likely = [each for each in every if tier(tree, each.path, arch) == lowest]
+    stated = PurePosixPath(frame.file).name if frame.file else None
+
+    def weight(definition: Definition) -> tuple[bool, int, int]:
+        path = PurePosixPath(definition.path)
+        return path.name == stated, around.files[definition.path], around.folders[str(path.parent)]
+
+    best = max(likely, key=weight)
+    if len(likely) == 1:
+        return Choice(best, 0.85, f"Of {len(every)} definitions of {name}, {_why(lowest, arch)}.")
+    first, *others = sorted(map(weight, likely), reverse=True)
+    if first == others[0]:
+        same = 1 + others.count(first)
+        return Choice(
+            best, 0.1 + 0.7 / same, f"One of {len(every)} definitions of {name}, {same} of them equally likely."
+        )
+    return Choice(best, 0.6, f"One of {len(likely)} likely definitions of {name}, {_nearest(first, best)}.")
+
+
+def _why(lowest: tuple[bool, bool, int, bool], arch: str | None) -> str:
+    _, unbuilt, of_arch, _ = lowest
+    if not unbuilt:
+        return "the only one that was built in this tree"
+    return (
+        f"the only one for {arch}"
+        if of_arch == 0
+        else "the only one of the kernel proper that is not for another architecture"
+    )
+
+
+def _nearest(weight: tuple[bool, int, int], best: Definition) -> str:
+    named, in_file, _ = weight
+    if named:
+        return "the one in the file that the log names"
+    return "in the file of other frames" if in_file else f"in {PurePosixPath(best.path).parent}/ as other frames"

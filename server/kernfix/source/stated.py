@@ -1,0 +1,101 @@
+"""A place that the log or debug information states, held against the tree as it is now."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from kernfix.crash.model import Crash
+from kernfix.source.git import commit_of, head, text_at
+from kernfix.source.model import Function, How, Location
+from kernfix.source.names import same_function
+from kernfix.source.relocate import relocate
+from kernfix.source.texts import Texts
+from kernfix.source.tree import Tree
+
+_WORD = re.compile(r"[A-Za-z_]\w\w+")
+_IN_ITS_PLACE = 0.3
+"""How sure it is to be of use to see what stands where a line has gone."""
+
+
+class Old:
+    """The texts that the kernel of a crash was built from, where this repository has its commit and another one is checked out."""
+
+    def __init__(self, crash: Crash, tree: Tree) -> None:
+        commit = commit_of(tree, crash.machine.kernel) if crash.machine.kernel else None
+        self.commit = commit if commit != head(tree) else None
+        self.text = cache(lambda path: text_at(tree, commit, path) if commit else None)
+
+
+def stated(symbol: str, path: str, line: int, how: How, texts: Texts, old: Old) -> Location | None:
+    """The location of a 1-based line that is said to be in the function `symbol`; `path` is a file of this tree.
+
+    Where the old text is known the line is found by what it says. Otherwise it counts when it is in that function here; else the best that
+    can be said is where the function begins now.
+    """
+    source = "The log" if how == "log" else "The debug information"
+    before = old.text(path) if old.commit else None
+    if before is not None and old.commit and before != texts.text(path):
+        found = _relocated(symbol, path, line, how, source, texts, before, old.commit)
+        if found:
+            return found
+    else:
+        found = _as_stated(symbol, path, line, how, source, texts)
+        if found:
+            return found
+    return _moved(symbol, path, line, source, texts)
+
+
+def _relocated(
+    symbol: str, path: str, line: int, how: How, source: str, texts: Texts, before: str, commit: str
+) -> Location | None:
+    """The line where it is now, by its text in the crash's commit; else what stands in its place."""
+    found = relocate(before, line, texts.text(path))
+    there = found.line or found.near
+    if there is None:
+        return None
+    function = texts.function(path, there)
+    origin = f"{source} states line {line} of commit {commit[:12]}"
+    if found.line == line:
+        return texts.location(path, line, function, how, 0.95, f"{origin}, and the line is still there.")
+    if found.line:
+        return texts.location(path, there, function, "relocated", found.confidence, f"{origin}. {found.reason}")
+    reason = f"{origin}, which is gone; this stands in its place. {found.reason}"
+    return texts.location(path, there, function, "relocated", _IN_ITS_PLACE, reason)
+
+
+def _as_stated(symbol: str, path: str, line: int, how: How, source: str, texts: Texts) -> Location | None:
+    text, function = texts.line(path, line), texts.function(path, line)
+    if text is None:
+        return None
+    if function and same_function(symbol, function.name):
+        reason = f"{source} states this line, and it is in {function.name}() here."
+        return texts.location(path, line, function, how, 0.95, reason)
+    if function is None and _may_make(symbol, path, line, texts):
+        return texts.location(path, line, None, how, 0.7, f"{source} states this line, where a macro makes {symbol}().")
+    if path.endswith(".S"):
+        return texts.location(path, line, None, how, 0.6, f"{source} states this line of assembler code.")
+    return None
+
+
+def _may_make(symbol: str, path: str, line: int, texts: Texts) -> bool:
+    """Whether a macro invoked there can make `symbol`: ``SHOW(name)`` makes ``name_show``."""
+    use = texts.invocation(path, line)
+    words = use.arguments if use else _WORD.findall(texts.line(path, line) or "")
+    return any(word and word in symbol for word in words)
+
+
+def _moved(symbol: str, path: str, line: int, source: str, texts: Texts) -> Location | None:
+    """Where the function begins now."""
+    moved = texts.named(path, symbol)
+    if moved is None:
+        return None
+    reason = f"{source} states line {line}, which is {_where(path, line, texts)} here; this is where {moved.name}() begins now."
+    return texts.location(path, moved.start, moved, "relocated", 0.5, reason)
+
+
+def _where(path: str, line: int, texts: Texts) -> str:
+    function: Function | None = texts.function(path, line)
+    if function:
+        return f"in {function.name}()"
+    return "outside any function" if texts.line(path, line) is not None else "past the file's end"

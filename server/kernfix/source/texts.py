@@ -1,0 +1,64 @@
+"""The files of one tree while a crash is being located, each read and cut into lines once."""
+
+from __future__ import annotations
+
+from kernfix.source.functions import function_in, invocation_in
+from kernfix.source.index.model import Use
+from kernfix.source.model import Function, How, Location
+from kernfix.source.relocate import named
+from kernfix.source.selector import make_selector
+from kernfix.source.tree import Tree
+
+
+class Texts:
+    """Answers from a tree's files; a file that cannot be read has no lines."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self._texts: dict[str, str] = {}
+        self._lines: dict[str, list[str]] = {}
+
+    def text(self, path: str) -> str:
+        """A file's text."""
+        if path not in self._texts:
+            self._texts[path] = self.tree.read(path) or ""
+        return self._texts[path]
+
+    def lines(self, path: str) -> list[str]:
+        """A file's lines."""
+        if path not in self._lines:
+            text = self.text(path)
+            self._lines[path] = text.split("\n") if text else []
+        return self._lines[path]
+
+    def line(self, path: str, line: int) -> str | None:
+        """The text of a 1-based line, None outside the file."""
+        lines = self.lines(path)
+        return lines[line - 1] if 1 <= line <= len(lines) else None
+
+    def function(self, path: str, line: int) -> Function | None:
+        """The function that a 1-based line is in."""
+        return function_in(self.lines(path), line)
+
+    def invocation(self, path: str, line: int) -> Use | None:
+        """The macro that is invoked on a 1-based line outside of functions."""
+        return invocation_in(self.lines(path), line)
+
+    def named(self, path: str, symbol: str) -> Function | None:
+        """The first function of a file that `symbol` can be."""
+        return next(iter(named(self.text(path), symbol)), None)
+
+    def location(
+        self,
+        path: str,
+        line: int,
+        function: Function | None,
+        how: How,
+        confidence: float,
+        reason: str,
+    ) -> Location:
+        """A location with its selector."""
+        start, end = (function.start, function.end) if function else (None, None)
+        selector = make_selector(path, line, function, self.line(path, line) or "")
+        name = function.name if function else None
+        return Location(path, line, how, round(confidence, 2), reason, selector, name, start, end)
