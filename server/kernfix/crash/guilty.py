@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_PATH = re.compile(r"([\w./+-]{1,200}\.[ch]):\d+")
+_PATH = re.compile(r"(?<![\w./+-])([\w./+-]+\.[ch]):\d")
 _LOCK_STATE = re.compile(r"(?:hard|soft)irqs last (?:en|dis)abled|, at: |^\s*#\d+:|Register [rx]\d+ information")
 _BORING = re.compile(
     r".*\.h$|^lib/|^virt/lib/|^mm/(?:kasan|kmsan|kfence)/|^kernel/(?:locking|rcu|sched|time/timer|printk)|^trusty/|^mm/percpu"
@@ -35,9 +35,9 @@ def _guilty_file(lines: list[str]) -> str | None:
             continue
         path = _clean_path(match[1])
         first = first or path
-        if _LOCK_STATE.search(line) or _BORING.match(path):
+        if guilty is not None and not _is_below(_folder(path), _folder(guilty)):
             continue
-        if guilty is None or (_folder(path) != _folder(guilty) and _folder(path).startswith(_folder(guilty))):
+        if not (_BORING.match(path) or _LOCK_STATE.search(line)):
             guilty = path
     return guilty or first
 
@@ -46,7 +46,13 @@ def _folder(path: str) -> str:
     return path[: path.rfind("/") + 1]
 
 
+def _is_below(folder: str, other: str) -> bool:
+    return folder != other and folder.startswith(other)
+
+
 def _clean_path(path: str) -> str:
+    if not (path.startswith(".") or "/." in path or "//" in path):
+        return path
     parts: list[str] = []
     for part in path.split("/"):
         if part == ".." and parts:

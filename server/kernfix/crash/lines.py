@@ -47,6 +47,10 @@ _PREFIX = re.compile(
 )
 
 
+_INDENT = "", " ", "\t"
+"""What no prefix begins with."""
+
+
 class Line(NamedTuple):
     """One console line: its 0-based number, the kernel's own words, who printed it, and the column where the words begin.
 
@@ -104,6 +108,8 @@ def _read_prefix(text: str) -> tuple[int, str]:
     match = None
     if "login: " in text:
         match = _PREFIX.match(text, text.find("login: ") + len("login: "))
+    elif text[:1] in _INDENT:
+        return 0, PLAIN
     if match is None or not match["time"]:
         match = _PREFIX.match(text)
     assert match is not None, "every part of the prefix is optional"
