@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kernfix.source import function_at, parse_function
-from kernfix.source.syntax import Assignment, Body, Condition, Label, Return, Variable
+from kernfix.source import function_at
+from kernfix.source.syntax import Assignment, Body, Condition, Label, Return, Variable, parse_function
 
 TEXT = """\
 int before;

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernfix.source import Function, function_at, functions, syntax_errors
+from kernfix.source import Function, function_at, functions
+from kernfix.source.syntax import syntax_errors
 from kernfix.source.syntax.prepass import plain_bytes, prepass
 
 BODY = "{\n\tfor_each_cpu(cpu, mask) {\n\t\tif (a)\n\t\t\treturn 1;\n\t}\n\treturn 0;\n}\n"

@@ -9,7 +9,6 @@ from kernfix.source.functions import function_at, functions
 from kernfix.source.locate import locate, locate_all
 from kernfix.source.model import Definition, Function, How, Located, LocatedStack, Location
 from kernfix.source.names import definition_names, same_function
-from kernfix.source.syntax import parse_function, syntax_errors
 from kernfix.source.tree import Tree, open_tree
 
 __all__ = [
@@ -28,7 +27,5 @@ __all__ = [
     "locate_all",
     "open_symbols",
     "open_tree",
-    "parse_function",
     "same_function",
-    "syntax_errors",
 ]

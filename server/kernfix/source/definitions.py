@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from kernfix.source.functions import function_at, invocation_in
-from kernfix.source.index.build import refresh
 from kernfix.source.index.lookup import open_index
 from kernfix.source.model import Definition
 from kernfix.source.search import Stop, search, search_problem
@@ -30,6 +29,8 @@ def find(
         return {}, None
     found = _indexed(tree, names)
     if found is not None and not _hold(tree, found) and not stop():
+        from kernfix.source.index.build import refresh  # slow to load, and rarely needed
+
         refreshed, _ = refresh(tree, stop=stop)
         found = _indexed(tree, names) if refreshed else None
     if found is not None:

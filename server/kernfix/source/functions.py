@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from kernfix.source.index.model import Defined, Scan, Use
 from kernfix.source.index.scan import scan
 from kernfix.source.model import Function
-from kernfix.source.syntax import plain_bytes
 
 _C = "text.c"
 
 
 def functions(text: str) -> tuple[Function, ...]:
     """All functions that `text` defines, in order; of ``#if``/``#else`` twins, both."""
-    return tuple(map(_function, scan(plain_bytes(text), _C).defined))
+    return tuple(map(_function, scan(_bytes(text), _C).defined))
 
 
 def function_at(text: str, line: int) -> Function | None:
@@ -33,7 +32,7 @@ def function_in(lines: Sequence[str], line: int) -> Function | None:
     found = _around(piece.defined, line - start)
     if found is None and lines[line - 1][:1].isspace():
         # Bodies that are not closed in column 0.
-        start, found = 0, _around(scan(plain_bytes("\n".join(lines)), _C).defined, line)
+        start, found = 0, _around(scan(_bytes("\n".join(lines)), _C).defined, line)
     return found and Function(found.name, found.start + start, found.end + start)
 
 
@@ -51,7 +50,7 @@ def _piece(lines: Sequence[str], line: int) -> tuple[int, Scan]:
     at = line - 1
     start = next((above + 1 for above in range(at - 1, -1, -1) if lines[above].startswith("}")), 0)
     end = next((below + 1 for below in range(at, len(lines)) if lines[below].startswith("}")), len(lines))
-    return start, scan(plain_bytes("\n".join(lines[start:end])), _C)
+    return start, scan(_bytes("\n".join(lines[start:end])), _C)
 
 
 def _around(found: tuple[Defined, ...], line: int) -> Defined | None:
@@ -60,3 +59,8 @@ def _around(found: tuple[Defined, ...], line: int) -> Defined | None:
 
 def _function(defined: Defined) -> Function:
     return Function(defined.name, defined.start, defined.end)
+
+
+def _bytes(text: str) -> bytes:
+    """One byte for each character: other letters than ASCII's stand in comments and strings only."""
+    return text.encode("ascii", "replace")

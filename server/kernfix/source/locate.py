@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from kernfix.crash.model import Crash, Frame
 from kernfix.source.debuginfo import Chain, Symbols, queries_of
 from kernfix.source.definitions import Definitions, find
-from kernfix.source.kbuild import Kbuild, read_kbuild
 from kernfix.source.model import Function, Located, LocatedStack, Location
 from kernfix.source.names import same_function
 from kernfix.source.rank import choose, near
@@ -20,6 +20,9 @@ from kernfix.source.search import Stop
 from kernfix.source.stated import Old, stated
 from kernfix.source.texts import Texts
 from kernfix.source.tree import Tree
+
+if TYPE_CHECKING:
+    from kernfix.source.kbuild import Kbuild
 
 _Frames = dict[Frame, Location]
 
@@ -148,6 +151,8 @@ def _by_name(crash: Crash, found: _Frames, definitions: Definitions, site: Locat
 @lru_cache(maxsize=2)
 def _kbuild(tree: Tree) -> Kbuild:
     """The Makefiles of a tree: reading them takes seconds, and few crashes need them."""
+    from kernfix.source.kbuild import read_kbuild  # slow to load, too
+
     return read_kbuild(tree)
 
 

@@ -16,7 +16,6 @@ from kernfix.source.syntax.model import (
     Subscript,
     Variable,
 )
-from kernfix.source.syntax.prepass import plain_bytes
 
 __all__ = [
     "Assignment",
@@ -29,6 +28,5 @@ __all__ = [
     "Subscript",
     "Variable",
     "parse_function",
-    "plain_bytes",
     "syntax_errors",
 ]
