@@ -1,0 +1,46 @@
+"""Prints the table of ``make bench-source``: ``python tests/bench/source TREE VMLINUX OLDER``.
+
+TREE is a kernel tree, VMLINUX the kernel that was built from that very tree with debug information, OLDER the tree of an older version.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import accuracy
+import indexing
+import relocation
+import symbols
+from rows import Given, Row, lines
+
+PARTS: dict[str, Callable[[Given], Iterator[Row]]] = {
+    "accuracy": accuracy.rows,
+    "indexing": indexing.rows,
+    "relocation": relocation.rows,
+    "symbols": symbols.rows,
+}
+
+
+def main() -> int:
+    """Print the rows as they come; 1 if one is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tree", type=Path)
+    parser.add_argument("vmlinux", type=Path)
+    parser.add_argument("older", type=Path)
+    parser.add_argument("--only", choices=PARTS, action="append", help="one part of the table")
+    args = parser.parse_args()
+    given = Given(args.tree, args.vmlinux, args.older)
+    missed = 0
+    for name in args.only or PARTS:
+        for row in PARTS[name](given):
+            missed += not row.reached
+            print(*lines([row]), flush=True)
+    print(f"{missed} missed" if missed else "every row reached")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
