@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kernfix.source.index.model import Defined, Scan, Use
-from kernfix.source.index.scan import scan
+from kernfix.source.index.model import Defined, Use
+from kernfix.source.index.scan import functions_of, scan
 from kernfix.source.model import Function
 
 _C = "text.c"
@@ -16,7 +16,7 @@ _C = "text.c"
 
 def functions(text: str) -> tuple[Function, ...]:
     """All functions that `text` defines, in order; of ``#if``/``#else`` twins, both."""
-    return tuple(map(_function, scan(_bytes(text), _C).defined))
+    return tuple(map(_function, functions_of(_bytes(text))))
 
 
 def function_at(text: str, line: int) -> Function | None:
@@ -29,10 +29,10 @@ def function_in(lines: Sequence[str], line: int) -> Function | None:
     if not 1 <= line <= len(lines):
         return None
     start, piece = _piece(lines, line)
-    found = _around(piece.defined, line - start)
+    found = _around(functions_of(piece), line - start)
     if found is None and lines[line - 1][:1].isspace():
         # Bodies that are not closed in column 0.
-        start, found = 0, _around(scan(_bytes("\n".join(lines)), _C).defined, line)
+        start, found = 0, _around(functions_of(_bytes("\n".join(lines))), line)
     return found and Function(found.name, found.start + start, found.end + start)
 
 
@@ -41,19 +41,19 @@ def invocation_in(lines: Sequence[str], line: int) -> Use | None:
     if not 1 <= line <= len(lines):
         return None
     start, piece = _piece(lines, line)
-    found = next((use for use in piece.uses if use.start <= line - start <= use.end), None)
+    found = next((use for use in scan(piece, _C).uses if use.start <= line - start <= use.end), None)
     return found and found._replace(start=found.start + start, end=found.end + start)
 
 
-def _piece(lines: Sequence[str], line: int) -> tuple[int, Scan]:
-    """How many lines are above the piece around `line`, and what it defines."""
+def _piece(lines: Sequence[str], line: int) -> tuple[int, bytes]:
+    """How many lines are above the piece around `line`, and its text."""
     at = line - 1
     start = next((above + 1 for above in range(at - 1, -1, -1) if lines[above].startswith("}")), 0)
     end = next((below + 1 for below in range(at, len(lines)) if lines[below].startswith("}")), len(lines))
-    return start, scan(_bytes("\n".join(lines[start:end])), _C)
+    return start, _bytes("\n".join(lines[start:end]))
 
 
-def _around(found: tuple[Defined, ...], line: int) -> Defined | None:
+def _around(found: Sequence[Defined], line: int) -> Defined | None:
     return next((each for each in found if each.start <= line <= each.end), None)
 
 

@@ -22,8 +22,9 @@ class Old:
     """The texts that the kernel of a crash was built from, where this repository has its commit and another one is checked out."""
 
     def __init__(self, crash: Crash, tree: Tree) -> None:
-        commit = commit_of(tree, crash.machine.kernel) if crash.machine.kernel else None
-        self.commit = commit if commit != head(tree) else None
+        is_git = (tree.root / ".git").exists()  # it spares three processes where there is nothing to ask
+        commit = commit_of(tree, crash.machine.kernel) if is_git and crash.machine.kernel else None
+        self.commit = commit if commit and commit != head(tree) else None
         self.text = cache(lambda path: text_at(tree, commit, path) if commit else None)
 
 

@@ -36,18 +36,24 @@ def scan(source: bytes, path: str) -> Scan:
         return Scan(tuple(labels(source)))
     if len(source) > _SMALL and b"{" not in source and b";" not in source and b"\\\n" not in source:
         return Scan()  # nothing but numbers: half of the kernel's headers, by size
-    if b"if 0" in source:
-        source = _without_disabled(source)
-    reader = _Reader(source)
+    reader = _Reader(source, with_uses=True)
     reader.read()
     return Scan(tuple(reader.defined), tuple(reader.uses), tuple(makers_of(source)))
+
+
+def functions_of(source: bytes) -> list[Defined]:
+    """The functions alone of a text in C."""
+    reader = _Reader(source, with_uses=False)
+    reader.read()
+    return reader.defined
 
 
 class _Reader:
     """Goes through a text once; offsets only grow."""
 
-    def __init__(self, source: bytes) -> None:
-        self._source = source
+    def __init__(self, source: bytes, *, with_uses: bool) -> None:
+        self._source = _without_disabled(source) if b"if 0" in source else source
+        self._with_uses = with_uses
         self._line = 1
         self._counted = 0
         self.defined: list[Defined] = []
@@ -92,7 +98,7 @@ class _Reader:
 
     def _take_uses(self, gap: int, end: int) -> None:
         """The macros that are invoked in column 0 of what is between blocks."""
-        for match in _USE.finditer(self._source, max(gap - 1, 0), end):
+        for match in _USE.finditer(self._source, max(gap - 1, 0), end) if self._with_uses else ():
             if _IGNORED.match(self._source, match.start(1)):
                 continue
             found = invocation(self._source, match.start(1), match.end() - 1, end)
