@@ -6,7 +6,7 @@ Files are hostile: every offset and count is held against the file's size before
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
@@ -23,7 +23,6 @@ _NO_BITS, _SYMTAB, _NOTE = 8, 2, 7
 _ALLOC, _EXEC = 2, 4
 _STT_FUNC = 2
 _ARM = 40
-_UNCOUNTED = (b"$", b".L")
 _BUILD_ID = 3
 _MAX_SECTIONS = 1 << 20
 _MAX_PART = 1 << 30
@@ -81,26 +80,31 @@ class Image:
         return next((self.content(each) for each in self.sections if each.name == name), b"")
 
 
-def symbols(image: Image, bases: Mapping[int, int]) -> Iterator[tuple[bytes, int]]:
-    """The names and addresses of the symbols in the sections `bases`, which gives what is to be added to a symbol's value.
+def symbols(image: Image, bases: Mapping[int, int]) -> tuple[list[bytes], list[int]]:
+    """The names of the symbols in the sections `bases`, which gives what is to be added to a symbol's value, and their addresses.
 
     Left out are those that the kernel does not count either, the compiler's local labels and the marks between code and data
     (is_ignored_symbol in scripts/kallsyms.c, is_mapping_symbol in kernel/module/kallsyms.c).
     """
     table = next((each for each in image.sections if each.type == _SYMTAB), None)
     if table is None or table.link >= len(image.sections):
-        return
+        return [], []
     raw, names = image.content(table), image.content(image.sections[table.link])
     row = struct.Struct(("<" if image.little else ">") + _SYMBOLS[image.bits // 32])
     rows = row.iter_unpack(memoryview(raw)[: len(raw) // row.size * row.size])
     fields = itemgetter(0, 1, 3, 4) if image.bits == 64 else itemgetter(0, 3, 5, 1)
     size, end, thumb = len(names), names.find, image.machine == _ARM
+    # Two lists of plain values: as many pairs would be as much work again for the garbage collector.
+    found: list[bytes] = []
+    addresses: list[int] = []
     for name, info, section, value in map(fields, rows):
         if section in bases and 0 < name < size:  # Those of files are in no section, those of sections have no name.
             text = names[name : end(b"\0", name)]
-            if not text.startswith(_UNCOUNTED):
+            if text[:2] != b".L" and text[:1] != b"$":
+                found.append(text)
                 odd = thumb and info & 15 == _STT_FUNC and value & 1
-                yield text, value + bases[section] - odd
+                addresses.append(value + bases[section] - odd)
+    return found, addresses
 
 
 def read_image(path: Path) -> Image | str:

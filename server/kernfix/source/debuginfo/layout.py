@@ -43,10 +43,10 @@ def place(image: Image) -> dict[int, Part]:
 def table_of(image: Image, parts: dict[int, Part]) -> Table:
     """Where the functions of a file are; those of a relocatable one in the places of `parts`."""
     if image.relocatable:
-        return Table(symbols(image, {number: part.start for number, part in parts.items()}), _ends(parts.values()))
+        return Table(*symbols(image, {number: part.start for number, part in parts.items()}), _ends(parts.values()))
     linked = {number: each for number, each in enumerate(image.sections) if each.runs}
     end = max((each.address + each.size for each in linked.values()), default=0)
-    return Table(symbols(image, dict.fromkeys(linked, 0)), [end])
+    return Table(*symbols(image, dict.fromkeys(linked, 0)), [end])
 
 
 def _ends(parts: Iterable[Part]) -> Iterator[int]:

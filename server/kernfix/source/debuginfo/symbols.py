@@ -27,6 +27,11 @@ class _Part(NamedTuple):
     identity: Identity
 
 
+def _table(pairs: Iterable[tuple[str, int]]) -> Table:
+    every = list(pairs)
+    return Table([name.encode() for name, _ in every], [address for _, address in every])
+
+
 class Symbols:
     """The debug information of one ``vmlinux``; `tool` says which program reads it.
 
@@ -42,7 +47,7 @@ class Symbols:
         identity: Identity = _UNKNOWN,
         modules: Sequence[Path] = (),
     ) -> None:
-        known = table if isinstance(table, Table) else Table((name.encode(), address) for name, address in table)
+        known = table if isinstance(table, Table) else _table(table)
         self._kernel = _Part(known, chains, tool, identity)
         self.tool = tool
         self._folders = modules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from kernfix.source.debuginfo.model import Query
@@ -14,18 +14,17 @@ _PAGE = 4096
 
 
 class Table:
-    """The addresses of names. `ends` are those where a stretch of code ends, which ends its last function, too."""
+    """The addresses of names, each beside its name. `ends` are those where a stretch of code ends, which ends its last function, too."""
 
-    def __init__(self, symbols: Iterable[tuple[bytes, int]], ends: Iterable[int] = ()) -> None:
+    def __init__(self, names: Sequence[bytes], addresses: Sequence[int], ends: Iterable[int] = ()) -> None:
         # Nearly all names have one address: numbers, unlike lists of them, cost the garbage collector nothing.
-        self._first: dict[bytes, int] = {}
+        self._first = dict(zip(names, addresses, strict=True))
         self._others: dict[bytes, list[int]] = defaultdict(list)
-        for name, address in symbols:
-            if name in self._first:
-                self._others[name].append(address)
-            else:
-                self._first[name] = address
-        self._sorted = sorted({*self._first.values(), *(at for each in self._others.values() for at in each), *ends})
+        if len(self._first) < len(names):
+            for name, address in zip(names, addresses, strict=True):
+                if address != self._first[name]:
+                    self._others[name].append(address)
+        self._sorted = sorted({*ends, *addresses})
 
     @cached_property
     def _clones(self) -> dict[bytes, list[bytes]]:
