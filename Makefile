@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PACKAGES := python3 python3-venv git gcc make flex bison bc libc6-dev libelf-dev binutils xz-utils cpio \
             busybox-static qemu-system-x86 ccache bubblewrap linux-source-6.12
 
-.PHONY: demo test quick lint format bench score fuzz setup packages clean help
+.PHONY: demo test quick lint format bench bench-source score fuzz setup packages clean help
 
 help:
 	@echo 'make demo    the whole loop on a real kernel: crash, code, fix, verdict'
@@ -16,6 +16,7 @@ help:
 	@echo 'make quick   the same without real kernels and editors'
 	@echo 'make lint    ruff and mypy; make format rewrites'
 	@echo 'make bench   measurements, as ratios against a named peer'
+	@echo 'make bench-source TREE=LINUX VMLINUX=FILE OLDER=LINUX   how well and how fast code is found; VMLINUX was built from TREE'
 	@echo 'make score   how well and how fast crashes are read; CORPUS=FOLDER names another corpus'
 	@echo 'make fuzz    feeds the parser what breaks parsers for SECONDS=600'
 
@@ -40,6 +41,11 @@ format: $(VENV)/.ready
 bench: setup
 	$(BIN)/python tests/bench/lsp_start.py
 	$(BIN)/python tests/bench/parse.py
+
+bench-source: setup
+	@[ -n "$(TREE)" ] && [ -n "$(VMLINUX)" ] && [ -n "$(OLDER)" ] || \
+	    { echo 'make bench-source TREE=LINUX VMLINUX=FILE OLDER=LINUX: a tree, the vmlinux built from it, and an older tree'; exit 2; }
+	$(BIN)/python tests/bench/source $(TREE) $(VMLINUX) $(OLDER)
 
 score: $(VENV)/.ready
 	$(BIN)/python tests/score/crashes.py $(CORPUS)
