@@ -6,27 +6,34 @@ from typing import Any
 
 import pytest
 
-from kernfix.crash.entries import Heading, Sign, entries_of, heading_of
-from kernfix.crash.lines import read_line
+from kernfix.crash.entries import Entry, Heading, Sign, entry_of, heading_of, placed
+from kernfix.crash.lines import read_lines
 from kernfix.crash.model import Frame, Span
 
 BUILD = "0123456789abcdef0123456789abcdef01234567"
+
+
+def read(*texts: str, first: int = 0) -> list[Entry]:
+    """What each line is, and a frame where it stands."""
+    lines = read_lines(first, list(texts))
+    entries = [entry_of(body) for body in lines.bodies]
+    frames = placed(entries, lines, 0, len(texts))
+    return [frames.pop(0) if isinstance(entry, Frame) else entry for entry in entries]
 
 
 def check(raw: str, shown: str, **fields: Any) -> None:
     """The frame in a line; `shown` is the part of the line that its span cuts out."""
     start = raw.index(shown)
     wanted = Frame(span=Span(7, start, start + len(shown)), **fields)
-    assert entries_of([read_line(7, raw)]) == [wanted]
+    assert read(raw, first=7) == [wanted]
     # among others, with a prefix, and terminal colours around the function
     lead = "[    1.000000][   T1] "
-    lines = ["", lead, raw, lead + raw, "all is well"]
-    some = entries_of([read_line(number, line) for number, line in enumerate(lines)])
+    some = read("", lead, raw, lead + raw, "all is well")
     assert some[:2] + some[4:] == [None, None, None]
     assert some[2] == wanted._replace(span=Span(2, start, start + len(shown)))
     assert some[3] == wanted._replace(span=Span(3, len(lead) + start, len(lead) + start + len(shown)))
     red = raw[:start] + "\x1b[31m" + raw[start:] + "\x1b[0m"
-    assert entries_of([read_line(7, red)]) == [wanted._replace(span=Span(7, start + 5, start + 5 + len(shown)))]
+    assert read(red, first=7) == [wanted._replace(span=Span(7, start + 5, start + 5 + len(shown)))]
 
 
 FROB: dict[str, Any] = {"function": "frob", "offset": 0x1F4, "size": 0x310}
@@ -214,12 +221,11 @@ def test_frames(raw: str, shown: str, fields: dict[str, Any]) -> None:
     ],
 )
 def test_what_is_no_frame(raw: str) -> None:
-    assert entries_of([read_line(0, raw)]) == [None]
+    assert read(raw) == [None]
 
 
 def test_no_lines_between_others_are_lost() -> None:
-    lines = ["", "a+0x1/0x2", "", "", "b+0x1/0x2", "Call Trace:", "c+0x1/0x2", "", ""]
-    found = entries_of([read_line(number, line) for number, line in enumerate(lines)])
+    found = read("", "a+0x1/0x2", "", "", "b+0x1/0x2", "Call Trace:", "c+0x1/0x2", "", "")
     names = [entry.function if isinstance(entry, Frame) else entry and entry.kind for entry in found]
     assert names == [None, "a", None, None, "b", "crash", "c", None, None]
 
@@ -276,7 +282,7 @@ HEADINGS: tuple[tuple[str, Heading], ...] = (
 @pytest.mark.parametrize(("body", "heading"), HEADINGS, ids=[body for body, _ in HEADINGS])
 def test_headings(body: str, heading: Heading) -> None:
     assert heading_of(body) == heading
-    assert entries_of([read_line(0, f"[    1.000000] {body}")]) == [heading]
+    assert read(f"[    1.000000] {body}") == [heading]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kernfix.crash.lines import CONSOLE, LINE_LIMIT, PLAIN, read_line
+from kernfix.crash.lines import CONSOLE, LINE_LIMIT, PLAIN, read_lines
+from kernfix.crash.model import Span
 
 
 @pytest.mark.parametrize(
@@ -73,17 +74,34 @@ from kernfix.crash.lines import CONSOLE, LINE_LIMIT, PLAIN, read_line
     ],
 )
 def test_read_line(raw: str, body: str, context: str) -> None:
-    line = read_line(7, raw)
-    assert (line.number, line.body, line.context) == (7, body, context)
+    lines = read_lines(7, [raw, "other", raw])
+    assert (lines.numbers[2], lines.bodies[2], lines.contexts[2]) == (9, body, context)
+
+
+def test_lines_by_context() -> None:
+    one, other = "[    1.000000][   T1] ", "[    1.000000][   C1] "
+    lines = read_lines(5, [one + "a", other + "b", "\x1b[1m" + one + "c", "d"])
+    by_context = lines.by_context()
+    assert {context: [*its.numbers] for context, its in by_context.items()} == {"T1": [5, 7], "C1": [6], PLAIN: [8]}
+    assert by_context["T1"].bodies == ["a", "c"]
+    assert by_context["T1"].span(1, 0, 1) == lines.span(2, 0, 1) == Span(7, 26, 27)
+    assert read_lines(5, [one + "a", one + "c"]).by_context().keys() == {"T1"}
+    assert read_lines(5, []).by_context() == {}
+
+
+def test_lines_between_others() -> None:
+    lines = read_lines(5, [*"abcd"]).between(1, 3)
+    assert (*lines.numbers,) == (6, 7)
+    assert (lines.bodies, lines.begins, lines.contexts) == (["b", "c"], [0, 0], [PLAIN, PLAIN])
 
 
 def test_span_counts_the_columns_of_the_raw_line() -> None:
     raw = "\x1b[32m[    1.234567] \x1b[0mBUG: \x1b[31mfrob\x1b[0m!"
-    line = read_line(3, raw)
-    start = line.body.index("frob")
-    span = line.span(start, start + 4)
+    lines = read_lines(3, [raw])
+    start = lines.bodies[0].index("frob")
+    span = lines.span(0, start, start + 4)
     assert (span.line, raw[span.start : span.end]) == (3, "frob")
 
 
 def test_a_long_line_is_cut() -> None:
-    assert len(read_line(0, "x" * 1_000_000).body) == LINE_LIMIT
+    assert len(read_lines(0, ["x" * 1_000_000]).bodies[0]) == LINE_LIMIT

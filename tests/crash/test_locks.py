@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from kernfix.crash.lines import read_line
+from kernfix.crash.lines import read_lines
 from kernfix.crash.locks import held_locks_of
 from kernfix.crash.model import HeldLock
 
 
 def locks(report: str) -> tuple[HeldLock, ...]:
-    return held_locks_of([read_line(number, text) for number, text in enumerate(report.splitlines())])
+    return held_locks_of(read_lines(0, report.splitlines()))
 
 
 def check(report: str, *expected: str) -> None:

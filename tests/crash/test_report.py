@@ -25,7 +25,7 @@ def tagged(text: str, tag: str = "[    1.000000][   T1] ") -> str:
 
 def check_lines(text: str, *expected: list[int]) -> None:
     """The line numbers of each report."""
-    assert [[line.number for line in each.part.lines] for each in cut(text)] == list(expected)
+    assert [[*each.part.lines.numbers] for each in cut(text)] == list(expected)
 
 
 def check_roots(text: str, *expected: int | None) -> None:
@@ -78,7 +78,7 @@ def test_untangled_crashes_have_their_own_names_and_stacks() -> None:
 def test_the_lines_above(monkeypatch: pytest.MonkeyPatch) -> None:
     text = tagged("a\nb\nc\nd") + "[    1.000000][   T2] other\n" + tagged("WARNING: x\ny")
     (only,) = cut(text)
-    assert [line.body for line in only.before] == ["b", "c", "d"]
+    assert only.before == ["b", "c", "d"]
     (first,) = cut("WARNING: x")
     assert first.before == []
 

@@ -10,7 +10,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from kernfix.crash.lines import Line
+from kernfix.crash.lines import Lines
 from kernfix.crash.model import Frame, Span, StackKind
 
 
@@ -83,19 +83,21 @@ _FAULT = re.compile(
 _FAULT_SIGNS = ("IP", "PC is", "pc", "PSW", "ERA:")
 
 
-def entries_of(lines: list[Line]) -> list[Entry]:
-    """What each line is to the stacks of its report."""
-    entries: list[Entry] = []
-    add, new = entries.append, tuple.__new__
-    for line in lines:
-        number, body, _, begin, raw = line
-        entry = entry_of(body)
-        if type(entry) is Frame:
-            _, start, end = entry[1]
-            span = new(Span, (number, begin + start, begin + end)) if raw is None else line.span(start, end)
-            entry = new(Frame, (entry[0], span) + entry[2:])  # noqa: RUF005 (quicker than unpacking)
-        add(entry)
-    return entries
+def placed(entries: list[Entry], lines: Lines, start: int, end: int) -> list[Frame]:
+    """The frames that the lines ``[start, end)`` are, where they stand in the log; `entries` has one for each of the lines."""
+    cut, new = slice(start, end), tuple.__new__
+    found = zip(entries[cut], lines.numbers[cut], lines.begins[cut], strict=True)
+    if lines.raws:
+        return [
+            entry._replace(span=lines.span(at, entry.span.start, entry.span.end))
+            for at, (entry, _, _) in enumerate(found, start)
+            if type(entry) is Frame
+        ]
+    return [
+        new(Frame, (entry[0], new(Span, (number, begin + entry[1][1], begin + entry[1][2]))) + entry[2:])  # noqa: RUF005 (quicker than unpacking)
+        for entry, number, begin in found
+        if type(entry) is Frame
+    ]
 
 
 @lru_cache(maxsize=32_768)

@@ -9,7 +9,9 @@ tag, `PLAIN` where there is neither (a report that somebody has already cut out)
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kernfix.crash.model import Span
 
@@ -51,25 +53,53 @@ _INDENT = "", " ", "\t"
 """What no prefix begins with."""
 
 
-class Line(NamedTuple):
-    """One console line: its 0-based number, the kernel's own words, who printed it, and the column where the words begin.
+@dataclass(slots=True)
+class Lines:
+    """Console lines in log order, in columns, which are quicker to make, to cut and to read than a value for each line.
 
-    `raw` is the line as it is in the log where terminal escapes have been taken out of it, else None.
+    For each line its 0-based number, the kernel's own words, the column where they begin, and who printed it. `raws` are, by number, lines
+    as they are in the log where terminal escapes have been taken out of them; it may know more lines than these.
     """
 
-    number: int
-    body: str
-    context: str
-    begin: int
-    raw: str | None = None
+    numbers: Sequence[int]
+    bodies: list[str]
+    begins: list[int]
+    contexts: list[str]
+    raws: dict[int, str]
 
-    def span(self, start: int, end: int) -> Span:
-        """The place in the log of the body's characters ``[start, end)``."""
-        first, last = self.begin + start, self.begin + end
-        if self.raw is not None:
-            columns = _columns(self.raw)
+    def between(self, start: int, end: int) -> Lines:
+        """The lines ``[start, end)``, counted from the first of these."""
+        cut = slice(start, end)
+        return Lines(self.numbers[cut], self.bodies[cut], self.begins[cut], self.contexts[cut], self.raws)
+
+    def at(self, places: list[int]) -> Lines:
+        """The lines at these places, counted from the first of these."""
+        numbers, bodies, begins, contexts = self.numbers, self.bodies, self.begins, self.contexts
+        return Lines(
+            [numbers[at] for at in places],
+            [bodies[at] for at in places],
+            [begins[at] for at in places],
+            [contexts[at] for at in places],
+            self.raws,
+        )
+
+    def by_context(self) -> dict[str, Lines]:
+        """The lines of each context."""
+        if len(set(self.contexts)) == 1:
+            return {self.contexts[0]: self}
+        places: defaultdict[str, list[int]] = defaultdict(list)
+        for at, context in enumerate(self.contexts):
+            places[context].append(at)
+        return {context: self.at(its) for context, its in places.items()}
+
+    def span(self, at: int, start: int, end: int) -> Span:
+        """The place in the log of the characters ``[start, end)`` of the words at a place."""
+        number, begin = self.numbers[at], self.begins[at]
+        first, last = begin + start, begin + end
+        if number in self.raws:
+            columns = _columns(self.raws[number])
             first, last = columns[first], columns[last - 1] + 1 if end > start else columns[first]
-        return Span(self.number, first, last)
+        return Span(number, first, last)
 
 
 def is_common(text: str) -> bool:
@@ -77,30 +107,35 @@ def is_common(text: str) -> bool:
     return "\r" not in text and "\x1b" not in text and " kernel: " not in text
 
 
-def read_lines(first: int, texts: list[str], *, common: bool = False) -> list[Line]:
+def read_lines(first: int, texts: list[str], *, common: bool = False) -> Lines:
     """Take lines apart, numbered from `first`; none has a line feed. A common line is read without a detour, since there may be millions;
     where all are `common` it is not even asked of each.
     """
-    lines: list[Line] = []
-    add, prefix, new = lines.append, _COMMON.match, tuple.__new__
+    bodies: list[str] = []
+    begins: list[int] = []
+    contexts: list[str] = []
+    raws: dict[int, str] = {}
+    add_body, add_begin, add_context, prefix = bodies.append, begins.append, contexts.append, _COMMON.match
     for number, text in enumerate(texts, first):
         match = prefix(text) if common or is_common(text) else None
         if match is None:
-            add(read_line(number, text))
+            if "\x1b" in text:
+                raws[number] = text
+            begin, body, context = _read_line(text)
         else:
-            begin = match.end()
-            add(new(Line, (number, text[begin:LINE_LIMIT], match[1] or CONSOLE, begin, None)))
-    return lines
+            begin, context = match.end(), match[1] or CONSOLE
+            body = text[begin:LINE_LIMIT]
+        add_body(body)
+        add_begin(begin)
+        add_context(context)
+    return Lines(range(first, first + len(texts)), bodies, begins, contexts, raws)
 
 
-def read_line(number: int, text: str) -> Line:
-    """Take one line apart; `text` has no line feed."""
-    raw = None
-    if "\x1b" in text:
-        raw, text = text, _ANSI.sub("", text)
-    text = text[:LINE_LIMIT].rstrip("\r")
+def _read_line(text: str) -> tuple[int, str, str]:
+    """Where the kernel's words begin, the words, and their context; `text` has no line feed."""
+    text = without_colours(text)[:LINE_LIMIT].rstrip("\r")
     begin, context = _read_prefix(text)
-    return Line(number, text[begin:], context, begin, raw)
+    return begin, text[begin:], context
 
 
 def _read_prefix(text: str) -> tuple[int, str]:

@@ -6,10 +6,9 @@ The formats are those of kernel/locking/lockdep.c: ``print_lock()``, ``lockdep_p
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from typing import NamedTuple
 
-from kernfix.crash.lines import Line
+from kernfix.crash.lines import Lines
 from kernfix.crash.model import Frame, HeldLock
 
 _TASK = r"(?P<task>\S.{0,63}?)/(?P<pid>\d{1,10})"
@@ -45,7 +44,7 @@ class _Heading(NamedTuple):
     pid: int | None
 
 
-def held_locks_of(lines: list[Line]) -> tuple[HeldLock, ...]:
+def held_locks_of(lines: Lines) -> tuple[HeldLock, ...]:
     """The locks in the order of the report, each once: whether they are held, by whom, and where they were (or are) taken.
 
     A lock that a task gives back without holding it is listed as one that it does not hold.
@@ -53,15 +52,17 @@ def held_locks_of(lines: list[Line]) -> tuple[HeldLock, ...]:
     locks = _given_back(lines)
     heading: _Heading | None = None
     last, lead = 0, ""
-    for number in [number for number, line in enumerate(lines) if "){" in line.body]:
-        line = lines[number]
-        heading = _heading_above(lines[max(last, number - _NEAR) : number], heading, locks)
+    bodies = lines.bodies
+    for number in [number for number, body in enumerate(bodies) if "){" in body]:
+        heading = _heading_above(bodies[max(last, number - _NEAR) : number], heading, locks)
         last = number
-        found = _LOCK.match(line.body) if heading else None
+        found = _LOCK.match(bodies[number]) if heading else None
         if heading and found:
             if found[0] == lead and _is_inlined(locks[-1]):
                 locks.pop()
-            locks.append(HeldLock(found["name"], heading.held, _place(line, found.end()), heading.task, heading.pid))
+            locks.append(
+                HeldLock(found["name"], heading.held, _place(lines, number, found.end()), heading.task, heading.pid)
+            )
             lead = found[0]
     once: dict[object, HeldLock] = {}
     for lock in locks:
@@ -69,23 +70,22 @@ def held_locks_of(lines: list[Line]) -> tuple[HeldLock, ...]:
     return tuple(once.values())
 
 
-def _given_back(lines: list[Line]) -> list[HeldLock]:
+def _given_back(lines: Lines) -> list[HeldLock]:
     """What the reports ``bad unlock balance`` and ``bad contention`` are about; the place is on the line after."""
-    if not lines or "bad " not in lines[0].body:
+    if "bad " not in "".join(lines.bodies[:1]):
         return []
-    found = ((_GIVES_BACK.match(line.body), below) for line, below in pairwise(lines))
+    found = ((_GIVES_BACK.match(body), below) for below, body in enumerate(lines.bodies[:-1], 1))
     return [
-        HeldLock(given["name"], False, _place(below, 0), given["task"], int(given["pid"]))
+        HeldLock(given["name"], False, _place(lines, below, 0), given["task"], int(given["pid"]))
         for given, below in found
         if given
     ]
 
 
-def _heading_above(above: list[Line], heading: _Heading | None, locks: list[HeldLock]) -> _Heading | None:
+def _heading_above(above: list[str], heading: _Heading | None, locks: list[HeldLock]) -> _Heading | None:
     """What a lock is listed under: the nearest line that ends in a colon, else what the lock before it was."""
-    for line in reversed(above):
-        if ":" in line.body[-2:]:
-            nearest = line.body
+    for nearest in reversed(above):
+        if ":" in nearest[-2:]:
             break
     else:
         return heading if above and len(above) < _NEAR else None
@@ -107,16 +107,16 @@ def _same(lock: HeldLock) -> object:
     return lock.name, lock.held, lock.task, lock.pid, place
 
 
-def _place(line: Line, at: int) -> Frame | None:
+def _place(lines: Lines, no: int, at: int) -> Frame | None:
     """The frame that stands in a line from there on."""
-    match = _PLACE.match(line.body, at)
+    match = _PLACE.match(lines.bodies[no], at)
     if match is None or not (match["offset"] or match["line"]):
         return None
     address, function, offset, size, module, build_id, file, number, column, inlined = match.groups()
     last = "column" if column else "line" if number else "size"
     return Frame(
         function,
-        line.span(match.start("function"), match.end(last)),
+        lines.span(no, match.start("function"), match.end(last)),
         int(offset, 16) if offset else None,
         int(size, 16) if size else None,
         file,

@@ -89,25 +89,24 @@ def _crashes(stretch: Stretch, base: int, whole: Whole) -> Iterator[Crash]:
     """The crashes of a stretch; `base` is how many there were in the log before, `whole` what is known of the log by now."""
     line, offset = stretch.first, stretch.start_byte
     for report in reports(stretch):
-        number = report.part.lines[0].number
+        number = report.part.lines.numbers[0]
         offset += length_of(stretch.lines[line - stretch.first : number - stretch.first])
         line = number
         yield _crash(report, offset, base, whole)
 
 
 def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
-    first = report.part.lines[0]
+    lines, _, text, _ = report.part
+    first = lines.numbers[0]
     name = named(report)
-    headline = first.body.rstrip()
-    bodies = [line.body for line in report.part.lines]
-    text = "\n".join(bodies)
+    headline = lines.bodies[0].rstrip()
     stacks = stacks_of(report.part, name.function)
     whole.arch = whole.arch or arch_of(text)
     has_sources = ".c:" in text or ".h:" in text
     return Crash(
         title=name.title,
-        headline=first.span(len(headline) - len(headline.lstrip()), len(headline)),
-        start_line=first.number,
+        headline=lines.span(0, len(headline) - len(headline.lstrip()), len(headline)),
+        start_line=first,
         end_line=end_of(report.part, stacks),
         start_byte=start_byte,
         alt_titles=name.alt_titles,
@@ -119,37 +118,37 @@ def _crash(report: Report, start_byte: int, base: int, whole: Whole) -> Crash:
         site=site_of(headline),
         corrupted=name.corrupted,
         suppressed=whole.suppressed,
-        panicked=whole.last_panic >= first.number,
+        panicked=whole.last_panic >= first,
         executor=executor_of(text),
         arch=whole.arch,
         stacks=stacks,
         consequence_of=None if report.root is None else base + report.root,
-        problems=tuple(_problems(report, name, stacks, text)),
-        **(_details(report, name, bodies, text) if report.root is None else {}),
+        problems=tuple(_problems(report, name, stacks)),
+        **(_details(report, name) if report.root is None else {}),
     )
 
 
-def _details(report: Report, name: Named, bodies: list[str], text: str) -> dict[str, Any]:
+def _details(report: Report, name: Named) -> dict[str, Any]:
     """What a crash says beside its names and stacks. A consequence has none: they are in the crash that it follows from."""
+    lines, entries, text, _ = report.part
     said = [
-        body
-        for body, entry in zip(bodies, report.part.entries, strict=True)
-        if type(entry) is not Frame or entry.register
+        body for body, entry in zip(lines.bodies, entries, strict=True) if type(entry) is not Frame or entry.register
     ]
     has_locks = _LOCKS[0] in text or _LOCKS[1] in text
     return {
-        "locks": held_locks_of(report.part.lines) if has_locks else (),
+        "locks": held_locks_of(lines) if has_locks else (),
         "machine": machine_of(said, "\n".join(said)),
         "registers": registers_of(said),
         "code": code_of(said),
-        "facts": facts_of("\n".join([line.body for line in report.before]), name.words.text),
+        "facts": facts_of("\n".join(report.before), name.words.text),
     }
 
 
 def _has_two_tasks(report: Report) -> bool:
     """Whether two tasks introduce themselves before anything of a stack is printed."""
-    before = itertools.takewhile(lambda pair: pair[1] is None, zip(report.part.lines, report.part.entries, strict=True))
-    return len({pid for line, _ in before if "PID: " in line.body for pid in _PID.findall(line.body)}) > 1
+    entries = zip(report.part.lines.bodies, report.part.entries, strict=True)
+    before = itertools.takewhile(lambda pair: pair[1] is None, entries)
+    return len({pid for body, _ in before if "PID: " in body for pid in _PID.findall(body)}) > 1
 
 
 def _mentioned(title: str, stacks: tuple[Stack, ...]) -> str | None:
@@ -159,13 +158,15 @@ def _mentioned(title: str, stacks: tuple[Stack, ...]) -> str | None:
     return match[1] if match and match[1] in names else None
 
 
-def _problems(report: Report, name: Named, stacks: tuple[Stack, ...], text: str) -> Iterator[str]:
+def _problems(report: Report, name: Named, stacks: tuple[Stack, ...]) -> Iterator[str]:
     """What could not be made sense of, and what is missing."""
     if name.kind is None:
         yield "no known kind of crash begins like this: the headline itself is the title"
     if not stacks and (name.kind is None or name.kind.needs_stack):
         yield "there is no stack trace in this report"
-    if report.part.lines[0].context in (PLAIN, CONSOLE) and (_MERGED.search(text) or _has_two_tasks(report)):
+    if report.part.lines.contexts[0] in (PLAIN, CONSOLE) and (
+        _MERGED.search(report.part.text) or _has_two_tasks(report)
+    ):
         yield "lines of several tasks or processors are mixed here, and there are no caller tags (CONFIG_PRINTK_CALLER) to tell them apart"
-    if len(report.part.lines) >= REPORT_LIMIT:
+    if len(report.part.entries) >= REPORT_LIMIT:
         yield f"only the first {REPORT_LIMIT} lines of this report are read"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import chain, compress
 from typing import NamedTuple
 
-from kernfix.crash.entries import Entry, Heading, Sign, entries_of
-from kernfix.crash.lines import CONSOLE, PLAIN, Line, read_lines
+from kernfix.crash.entries import Entry, Heading, Sign, entry_of
+from kernfix.crash.lines import CONSOLE, PLAIN, Lines, read_lines
 from kernfix.crash.model import Frame
 from kernfix.crash.rules import Family, rx
 from kernfix.crash.scan import Headline
@@ -52,11 +51,17 @@ _CUT_AFTER, _CUT_AFTER_KMSAN = 22, 16
 
 
 class Part(NamedTuple):
-    """Lines, and what each is to the stacks; `mixed` when they are of several contexts."""
+    """Lines, what each is to the stacks, and their words as one text; `mixed` when they are of several contexts."""
 
-    lines: list[Line]
+    lines: Lines
     entries: list[Entry]
+    text: str
     mixed: bool = False
+
+    def at(self, places: list[int]) -> Part:
+        """The lines at these places, which may be in another order."""
+        lines = self.lines.at(places)
+        return Part(lines, [self.entries[at] for at in places], "\n".join(lines.bodies), self.mixed)
 
 
 class Words(NamedTuple):
@@ -73,7 +78,8 @@ class Words(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One crash in a log: `lines` are all of it in log order, headline first, and `before` the few of its context above the headline.
+    """One crash in a log: `part` is all of it in log order, headline first, and `before` the words of the few lines of its
+    context above the headline.
 
     Whether it is whole is told from `far`: what its context has printed since, more or less. Title and blame are told from the first
     `telling` of those lines, which may end sooner (at the next headline, where nothing tells whose lines follow) or later (where a caller
@@ -84,28 +90,28 @@ class Report:
     part: Part
     far: Part
     telling: int
-    before: list[Line] = field(default_factory=list)
+    before: list[str] = field(default_factory=list)
     root: int | None = None
 
     def reliable(self) -> list[str]:
         """The words of all its lines but of frames that the unwinder only guessed."""
         return [
-            line.body
-            for line, entry in zip(self.part.lines, self.part.entries, strict=True)
+            body
+            for body, entry in zip(self.part.lines.bodies, self.part.entries, strict=True)
             if type(entry) is not Frame or entry.reliable
         ]
 
     def words(self) -> tuple[Words, Words]:
         """What title and blame are told from, and what wholeness: no unreliable frames, nothing below the panic of a long report."""
-        lines, entries = self.far.lines, self.far.entries
-        bodies = [line.body for line in lines]
+        lines, entries, text, _ = self.far
+        bodies = lines.bodies
         told = self.telling
-        if lines[0].context != PLAIN:
+        if lines.contexts[0] != PLAIN:
             sure = [type(entry) is not Frame or entry.reliable for entry in entries]
             sure[0] = True
             if not all(sure):
                 bodies, entries, told = [*compress(bodies, sure)], [*compress(entries, sure)], sum(sure[:told])
-        text = "\n".join(bodies)
+                text = "\n".join(bodies)
         if _TAINT in text or _CUT[0] in text or _CUT[1] in text:
             bodies, entries, told = self._shortened(bodies, entries, told)
             text = "\n".join(bodies)
@@ -116,7 +122,7 @@ class Report:
 
     def _shortened(self, bodies: list[str], entries: list[Entry], told: int) -> tuple[list[str], list[Entry], int]:
         """The same without what is dull, and without all below the panic or the deadlock that a long report ends with."""
-        if self.part.lines[0].context != PLAIN:
+        if self.part.lines.contexts[0] != PLAIN:
             telling = [no == 0 or _TAINT not in body for no, body in enumerate(bodies)]
             bodies, entries, told = [*compress(bodies, telling)], [*compress(entries, telling)], sum(telling[:told])
         limit = _CUT_AFTER_KMSAN if "KMSAN" in bodies[0] else _CUT_AFTER
@@ -130,17 +136,23 @@ class Context:
 
     __slots__ = ("_entries", "_foreign", "headlines", "lines")
 
-    def __init__(self, lines: list[Line]) -> None:
+    def __init__(self, lines: Lines) -> None:
         self.lines = lines
         self.headlines: list[int] = []
         self._entries: list[Entry] = []
         self._foreign: list[int] | None = None
 
     def part(self, start: int, end: int) -> Part:
-        """The lines ``[start, end)``; each is read once."""
-        if len(self._entries) < end:
-            self._entries += entries_of(self.lines[len(self._entries) : end])
-        return Part(self.lines[start:end], self._entries[start:end])
+        """The lines ``[start, end)``."""
+        lines = self.lines.between(start, end)
+        return Part(lines, self.entries(start, end), "\n".join(lines.bodies))
+
+    def entries(self, start: int, end: int) -> list[Entry]:
+        """What the lines ``[start, end)`` are to a stack; each is read once."""
+        known = len(self._entries)
+        if known < end:
+            self._entries += map(entry_of, self.lines.bodies[known:end])
+        return self._entries[start:end]
 
     def after(self, at: int) -> list[int]:
         """The next headlines after the one at index `at`."""
@@ -150,32 +162,31 @@ class Context:
     def far(self, at: int) -> int:
         """How far the lines that the headline at index `at` may be about reach."""
         later = self.after(at)
-        end = min(len(self.lines), at + REPORT_LIMIT)
+        end = min(len(self.lines.bodies), at + REPORT_LIMIT)
         return min(end, later[-1]) if len(later) == MOST_INSIDE else end
 
     def telling(self, at: int, far: int) -> int:
         """Where title and blame of the headline at index `at` must have been told."""
-        if self.lines[at].context not in (PLAIN, CONSOLE):
+        bodies = self.lines.bodies
+        if self.lines.contexts[at] not in (PLAIN, CONSOLE):
             return far
-        heads = (
-            no for no in self.after(at) if not (_INSIDE.search(self.lines[no].body) or _is_inlined(self.lines, no))
-        )
+        heads = (no for no in self.after(at) if not (_INSIDE.search(bodies[no]) or _is_inlined(bodies, no)))
         stop = min(next(heads, far), far)
         if self._foreign is None:
-            self._foreign = _other_reports(self.lines)
+            self._foreign = _other_reports(bodies)
         other = bisect_right(self._foreign, at)
         return min([stop, *self._foreign[other : other + 1]])
 
 
-def _is_inlined(lines: list[Line], at: int) -> bool:
+def _is_inlined(bodies: list[str], at: int) -> bool:
     """Whether a symbolizer made several headlines of one, one for each inlined function, and this is not the first."""
-    return at > 0 and "[inline]" in lines[at - 1].body
+    return at > 0 and "[inline]" in bodies[at - 1]
 
 
-def _other_reports(lines: list[Line]) -> list[int]:
+def _other_reports(bodies: list[str]) -> list[int]:
     """Where other reports with a stack begin, which are no crash."""
     one, two, three = _OTHER_REPORT
-    return [no for no, line in enumerate(lines) if one in (body := line.body) or two in body or three in body]
+    return [no for no, body in enumerate(bodies) if one in body or two in body or three in body]
 
 
 def reports(stretch: Stretch) -> Iterator[Report]:
@@ -190,28 +201,25 @@ def reports(stretch: Stretch) -> Iterator[Report]:
     for number, (headline, (context, at)) in enumerate(zip(headlines, places, strict=True)):
         root = roots[number]
         owner = number if root is None or places[root][0] is not context else root
-        end = max(at + 1, min(ends.get(owner, len(context.lines)), at + REPORT_LIMIT))
+        end = max(at + 1, min(ends.get(owner, len(context.lines.bodies)), at + REPORT_LIMIT))
         if root is not None:
             end = min([end, *context.after(at)[MOST_BEHIND:]])
         reach = max(end, context.far(at))
         part = processors.joined(context.part(at, end))
         far = part if reach == end else processors.joined(context.part(at, reach))
         telling = context.telling(at, reach)
-        told = len(far.lines) if telling == reach else telling - at
-        yield Report(headline.family, part, far, told, context.lines[max(0, at - _BEFORE) : at], root)
+        told = len(far.entries) if telling == reach else telling - at
+        yield Report(headline.family, part, far, told, context.lines.bodies[max(0, at - _BEFORE) : at], root)
 
 
 def _sorted_out(stretch: Stretch) -> tuple[dict[str, Context], list[tuple[Context, int]]]:
     """The lines of a stretch by context, and where each headline is: its context, and its index there."""
     lines = read_lines(stretch.first, stretch.lines, common=stretch.common)
-    by_context: defaultdict[str, list[Line]] = defaultdict(list)
-    for line in lines:
-        by_context[line[2]].append(line)
-    contexts = {name: Context(its) for name, its in by_context.items()}
+    contexts = {name: Context(its) for name, its in lines.by_context().items()}
     places = []
     for headline in stretch.headlines:
-        context = contexts[lines[headline.line - stretch.first].context]
-        at = bisect_left(context.lines, headline.line, key=_line_number)
+        context = contexts[lines.contexts[headline.line - stretch.first]]
+        at = bisect_left(context.lines.numbers, headline.line)
         context.headlines.append(at)
         places.append((context, at))
     return contexts, places
@@ -227,17 +235,17 @@ def _roots(headlines: list[Headline], places: list[tuple[Context, int]]) -> tupl
     for number, (headline, (context, at)) in enumerate(zip(headlines, places, strict=True)):
         key = id(context)
         since, traced = seen.get(key, (at, False))
-        traced = traced or _has_trace(context.part(since, min(at, since + REPORT_LIMIT)).entries)
+        traced = traced or _has_trace(context.entries(since, min(at, since + REPORT_LIMIT)))
         previous = open_.get(key)
         about = None if previous is None else headlines[previous]
-        if last is not None and _is_consequence(context.lines, at, headline, about, traced=traced):
+        if last is not None and _is_consequence(context.lines.bodies, at, headline, about, traced=traced):
             roots.append(last if previous is None else previous)
             seen[key] = at, traced
             continue
         roots.append(None)
         last = number
         if previous is not None and headline.family.keyword.startswith(_PASSING):
-            ends[number] = next(iter(context.after(at)), len(context.lines))
+            ends[number] = next(iter(context.after(at)), len(context.lines.bodies))
             seen[key] = at, traced
             continue
         if previous is not None:
@@ -260,14 +268,14 @@ def _has_trace(entries: list[Entry]) -> bool:
     return False
 
 
-def _is_consequence(lines: list[Line], at: int, headline: Headline, previous: Headline | None, *, traced: bool) -> bool:
+def _is_consequence(bodies: list[str], at: int, headline: Headline, previous: Headline | None, *, traced: bool) -> bool:
     """Whether a headline belongs to the crash before it: the panic that it caused, the trap behind a BUG(), the detail of a slab report."""
-    body = lines[at].body
+    body = bodies[at]
     if headline.family.keyword == "Kernel panic":
         return _PANIC_OF_CRASH.search(body) is not None or (previous is not None and not traced)
     if previous is None:
         return False
-    if previous.family is headline.family and _is_inlined(lines, at):
+    if previous.family is headline.family and _is_inlined(bodies, at):
         return True
     if _TRAP.search(body) or (
         previous.family.keyword in _MAY_ASSERT
@@ -283,38 +291,41 @@ class _Processors:
 
     def __init__(self, contexts: dict[str, Context]) -> None:
         self._contexts = contexts
-        self._answers: list[tuple[Line, Entry]] | None = None
+        self._answers: Part | None = None
 
     def joined(self, own: Part) -> Part:
         """The lines of a report, with what other processors answered where it asked them."""
-        first = own.lines[0]
-        if first.context in (CONSOLE, PLAIN):
-            return own
-        asked = next((line.number for line in own.lines if _ASKED in line.body), None)
-        if asked is None:
+        lines = own.lines
+        if _ASKED not in own.text or lines.contexts[0] in (CONSOLE, PLAIN):
             return own
         if self._answers is None:
             self._answers = self._all()
-        start = bisect_right(self._answers, asked, key=_number)
-        stop = bisect_right(self._answers, own.lines[-1].number + _NMI_LIMIT, key=_number)
-        both = list(zip(own.lines, own.entries, strict=True))
-        answers = self._answers[start : min(stop, start + _NMI_LIMIT)]
-        both = sorted([*both, *(pair for pair in answers if pair[0].context != first.context)], key=_number)
-        return Part([line for line, _ in both], [entry for _, entry in both], mixed=True)
+        asked = next(number for number, body in zip(lines.numbers, lines.bodies, strict=True) if _ASKED in body)
+        answers = self._answers.lines
+        start = bisect_right(answers.numbers, asked)
+        stop = min(bisect_right(answers.numbers, lines.numbers[-1] + _NMI_LIMIT), start + _NMI_LIMIT)
+        of_others = [at for at in range(start, stop) if answers.contexts[at] != lines.contexts[0]]
+        return _merged([own, self._answers.at(of_others)])
 
-    def _all(self) -> list[tuple[Line, Entry]]:
-        """The lines of all processors, each with what it is to a stack, in log order."""
-        parts = [
-            context.part(0, len(context.lines))
-            for name, context in self._contexts.items()
-            if name.startswith("C") and name != CONSOLE
-        ]
-        return sorted((pair for part in parts for pair in zip(part.lines, part.entries, strict=True)), key=_number)
-
-
-def _line_number(line: Line) -> int:
-    return line.number
+    def _all(self) -> Part:
+        """The lines of all processors."""
+        return _merged(
+            [
+                context.part(0, len(context.lines.bodies))
+                for name, context in self._contexts.items()
+                if name.startswith("C") and name != CONSOLE
+            ]
+        )
 
 
-def _number(pair: tuple[Line, Entry]) -> int:
-    return pair[0].number
+def _merged(parts: list[Part]) -> Part:
+    """The lines of several parts of a stretch in log order."""
+    lines = Lines(
+        numbers=[*chain.from_iterable(part.lines.numbers for part in parts)],
+        bodies=[*chain.from_iterable(part.lines.bodies for part in parts)],
+        begins=[*chain.from_iterable(part.lines.begins for part in parts)],
+        contexts=[*chain.from_iterable(part.lines.contexts for part in parts)],
+        raws=parts[0].lines.raws if parts else {},
+    )
+    together = Part(lines, [*chain.from_iterable(part.entries for part in parts)], "", mixed=True)
+    return together.at(sorted(range(len(lines.bodies)), key=lines.numbers.__getitem__))

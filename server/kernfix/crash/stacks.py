@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from kernfix.crash.blame import plain_name
-from kernfix.crash.entries import Heading
+from kernfix.crash.entries import Heading, placed
 from kernfix.crash.model import Frame, Stack, StackKind
 from kernfix.crash.report import Part
 from kernfix.crash.rules import rx
@@ -55,18 +57,7 @@ def stacks_of(part: Part, blamed: str | None) -> tuple[Stack, ...]:
     The trace of the fault has the kind ``crash``: the one that holds the blamed function, else the first. The function that the program
     counter was in is its first frame.
     """
-    readers = {part.lines[0].context: _Reader()}
-    reader = readers[part.lines[0].context]
-    for (_, body, context, _, _), entry in zip(part.lines[1:], part.entries[1:], strict=True):
-        if part.mixed:
-            reader = readers.get(context) or readers.setdefault(context, _Reader(foreign=True))
-        if entry is None:
-            reader.other(body)
-        elif type(entry) is Frame and entry.register is None:
-            reader.frame(entry)
-        else:
-            reader.landmark(entry, body)
-    stacks = [stack for reader in readers.values() for stack in reader.finish()]
+    stacks = [stack for reader in _readers(part) for stack in reader.finish()]
     if part.mixed:
         stacks.sort(key=lambda stack: stack.frames[0].span.line)
     traces = [no for no, stack in enumerate(stacks) if stack.kind in ("crash", "race", "cpu")]
@@ -75,6 +66,22 @@ def stacks_of(part: Part, blamed: str | None) -> tuple[Stack, ...]:
     if chosen is None:
         chosen = next((no for no in traces if stacks[no].kind != "cpu"), traces[0] if traces else None)
     return tuple(_with_role(stack, no == chosen) for no, stack in enumerate(stacks))
+
+
+def _readers(part: Part) -> Iterable[_Reader]:
+    """A reader for each context, when it has read all that its context printed."""
+    contexts = part.lines.contexts
+    reader = _Reader(part)
+    if not part.mixed:
+        reader.read(1, len(contexts))
+        return (reader,)
+    readers = {contexts[0]: reader}
+    for context, run in groupby(range(1, len(contexts)), contexts.__getitem__):
+        places = [*run]
+        if context not in readers:
+            readers[context] = _Reader(part, foreign=True)
+        readers[context].read(places[0], places[-1] + 1)
+    return readers.values()
 
 
 def _holds(stack: Stack, blamed: str | None) -> bool:
@@ -88,9 +95,10 @@ def _with_role(stack: Stack, chosen: bool) -> Stack:
 
 
 class _Reader:
-    """Reads what one context printed line by line; frames that stand right below the headline make a trace without a heading."""
+    """Reads what one context printed, from the top; frames that stand right below the headline make a trace without a heading."""
 
-    def __init__(self, *, foreign: bool = False) -> None:
+    def __init__(self, part: Part, *, foreign: bool = False) -> None:
+        self._part = part
         self._stacks: list[Stack] = []
         self._trace: StackKind = "cpu" if foreign else "crash"
         self._current: _Open | None = None if foreign else _Open("crash")
@@ -102,22 +110,35 @@ class _Reader:
         self._foreign = 0
         self._headless = True
 
-    def frame(self, frame: Frame) -> None:
-        """Take an entry of a trace."""
+    def read(self, start: int, end: int) -> None:
+        """Take the lines ``[start, end)``."""
+        bodies, entries = self._part.lines.bodies, self._part.entries
+        unread = start
+        for at in range(start, end):
+            entry = entries[at]
+            if type(entry) is Frame and entry[-1] is None:
+                continue
+            if unread < at:
+                self._frames(unread, at)
+            unread = at + 1
+            if entry is None:
+                self._other(bodies[at])
+            elif isinstance(entry, Heading):
+                self._close()
+                self._open(entry, bodies[at])
+            else:
+                self._fault_at(*placed(entries, self._part.lines, at, at + 1))
+        if unread < end:
+            self._frames(unread, end)
+
+    def _frames(self, start: int, end: int) -> None:
+        """Take the entries of a trace that are the lines ``[start, end)``."""
         current = self._current
         if current:
             if self._headless and not current.frames:
                 current.lead, self._fault = self._fault, []
-            current.frames.append(frame)
+            current.frames += placed(self._part.entries, self._part.lines, start, end)
             self._foreign = 0
-
-    def landmark(self, entry: Frame | Heading, body: str) -> None:
-        """Take a heading, or the function that the program counter was in."""
-        if isinstance(entry, Heading):
-            self._close()
-            self._open(entry, body)
-        else:
-            self._fault_at(entry)
 
     def finish(self) -> list[Stack]:
         self._close()
@@ -176,7 +197,7 @@ class _Reader:
             if self._current and not self._current.frames:
                 self._current.task, self._current.pid = self._task
 
-    def other(self, body: str) -> None:
+    def _other(self, body: str) -> None:
         """Take a line that is nothing to a stack."""
         if body[:6] == "Code: ":
             self._interrupted()
@@ -199,10 +220,11 @@ _DETAIL = rx(
 
 def end_of(part: Part, stacks: tuple[Stack, ...]) -> int:
     """The last line of a report: the last frame or other thing that only a report has."""
-    last_frame = max((stack.frames[-1].span.line for stack in stacks if stack.frames), default=part.lines[0].number)
-    for line in reversed(part.lines):
-        if line.number <= last_frame:
+    numbers = part.lines.numbers
+    last_frame = max((stack.frames[-1].span.line for stack in stacks if stack.frames), default=numbers[0])
+    for number, body in zip(reversed(numbers), reversed(part.lines.bodies), strict=True):
+        if number <= last_frame:
             break
-        if _DETAIL.match(line.body):
-            return line.number
+        if _DETAIL.match(body):
+            return number
     return last_frame
