@@ -126,7 +126,13 @@ def _chain(chain: Chain, texts: Texts, old: Old) -> Location | None:
     places = ((place, texts.tree.find(place.path)) for place in chain)
     found = [stated(place.function, path, place.line, "debuginfo", texts, old) for place, path in places if path]
     known = [location for location in found if location]
+    # The wrappers of a system call are all made by one line.
+    known = [each for number, each in enumerate(known) if not number or _line(each) != _line(known[number - 1])]
     return replace(known[0], inlined_by=tuple(known[1:])) if known else None
+
+
+def _line(location: Location) -> tuple[str, int]:
+    return location.path, location.line
 
 
 def _by_name(crash: Crash, found: _Frames, definitions: Definitions, site: Location | None, texts: Texts) -> _Frames:
