@@ -42,7 +42,7 @@ _ASSEMBLER: dict[bytes, tuple[Piece, ...]] = {
         ("asm_", 1),
     ),
 }  # fmt: skip
-"""Macros that make a function in assembler, which their C does not tell."""
+"""Macros that make a function in assembler, which their C does not tell; it only declares others."""
 _MOST_CALLS = 12
 _MOST_ARGUMENTS = 12
 
@@ -60,7 +60,7 @@ def makers_of(source: bytes) -> Iterator[Maker]:
         body = body.strip()
         if match[1] in _ASSEMBLER:
             yield Maker(match[1].decode(), "", (_ASSEMBLER[match[1]],))
-        if _FIRST_WORD.match(body):
+        elif _FIRST_WORD.match(body):
             yield from _makers(match[1], match[2], body)
 
 

@@ -52,9 +52,10 @@ class _Reader:
     """Goes through a text once; offsets only grow."""
 
     def __init__(self, source: bytes, *, with_uses: bool) -> None:
-        self._source = _without_disabled(source) if b"if 0" in source else source
+        # With a line above, so that whatever begins a line has a line break before it.
+        self._source = b"\n" + (_without_disabled(source) if b"if 0" in source else source)
         self._with_uses = with_uses
-        self._line = 1
+        self._line = 0
         self._counted = 0
         self.defined: list[Defined] = []
         self.uses: list[Use] = []
