@@ -14,17 +14,24 @@ from kernfix.source.texts import Texts
 from kernfix.source.tree import Tree
 
 _WORD = re.compile(r"[A-Za-z_]\w\w+")
+_DIRTY = "-dirty"
+"""How a release says that there were changes on top of its commit (scripts/setlocalversion)."""
 _IN_ITS_PLACE = 0.3
 """How sure it is to be of use to see what stands where a line has gone."""
 
 
 class Old:
-    """The texts that the kernel of a crash was built from, where this repository has its commit and another one is checked out."""
+    """The texts that the kernel of a crash was built from, where this repository has its commit.
+
+    A kernel of the commit that is checked out, but with changes on top (``-dirty``), was built from the tree as it is,
+    as far as can be told.
+    """
 
     def __init__(self, crash: Crash, tree: Tree) -> None:
+        kernel = crash.machine.kernel or ""
         is_git = (tree.root / ".git").exists()  # it spares three processes where there is nothing to ask
-        commit = commit_of(tree, crash.machine.kernel) if is_git and crash.machine.kernel else None
-        self.commit = commit if commit and commit != head(tree) else None
+        commit = commit_of(tree, kernel) if is_git and kernel else None
+        self.commit = None if commit and _DIRTY in kernel and commit == head(tree) else commit
         self.text = cache(lambda path: text_at(tree, commit, path) if commit else None)
 
 
@@ -72,10 +79,10 @@ def _as_stated(symbol: str, path: str, line: int, how: How, source: str, texts: 
     if function and same_function(symbol, function.name):
         reason = f"{source} states this line, and it is in {function.name}() here."
         return texts.location(path, line, function, how, 0.95, reason)
+    if path.endswith(".S"):
+        return texts.location(path, line, function, how, 0.6, f"{source} states this line of assembler code.")
     if function is None and _may_make(symbol, path, line, texts):
         return texts.location(path, line, None, how, 0.7, f"{source} states this line, where a macro makes {symbol}().")
-    if path.endswith(".S"):
-        return texts.location(path, line, None, how, 0.6, f"{source} states this line of assembler code.")
     return None
 
 

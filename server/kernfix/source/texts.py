@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from kernfix.source.functions import function_in, invocation_in
+from kernfix.source.index.assembly import labels
 from kernfix.source.index.model import Use
 from kernfix.source.model import Function, How, Location
+from kernfix.source.names import same_function
 from kernfix.source.relocate import named
 from kernfix.source.selector import make_selector
 from kernfix.source.tree import Tree
@@ -37,8 +39,14 @@ class Texts:
         return lines[line - 1] if 1 <= line <= len(lines) else None
 
     def function(self, path: str, line: int) -> Function | None:
-        """The function that a 1-based line is in."""
+        """The function that a 1-based line is in; in assembler, the code behind the last label."""
+        if path.endswith(".S"):
+            return next((label for label in reversed(self._labels(path)) if label.start <= line <= label.end), None)
         return function_in(self.lines(path), line)
+
+    def _labels(self, path: str) -> list[Function]:
+        source = self.text(path).encode("ascii", "replace")
+        return [Function(label.name, label.start, label.end) for label in labels(source)]
 
     def invocation(self, path: str, line: int) -> Use | None:
         """The macro that is invoked on a 1-based line outside of functions."""
@@ -46,6 +54,8 @@ class Texts:
 
     def named(self, path: str, symbol: str) -> Function | None:
         """The first function of a file that `symbol` can be."""
+        if path.endswith(".S"):
+            return next((label for label in self._labels(path) if same_function(symbol, label.name)), None)
         return next(iter(named(self.text(path), symbol)), None)
 
     def location(
