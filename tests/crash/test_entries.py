@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from kernfix.crash.entries import Entry, Heading, Sign, entry_of, heading_of, placed
+from kernfix.crash import entries
+from kernfix.crash.entries import Entry, Heading, Sign, entries_of, heading_of, placed
 from kernfix.crash.lines import read_lines
 from kernfix.crash.model import Frame, Span
 
@@ -16,9 +17,9 @@ BUILD = "0123456789abcdef0123456789abcdef01234567"
 def read(*texts: str, first: int = 0) -> list[Entry]:
     """What each line is, and a frame where it stands."""
     lines = read_lines(first, list(texts))
-    entries = [entry_of(body) for body in lines.bodies]
-    frames = placed(entries, lines, 0, len(texts))
-    return [frames.pop(0) if isinstance(entry, Frame) else entry for entry in entries]
+    found = entries_of(lines.bodies)
+    frames = placed(found, lines, 0, len(texts))
+    return [frames.pop(0) if isinstance(entry, Frame) else entry for entry in found]
 
 
 def check(raw: str, shown: str, **fields: Any) -> None:
@@ -228,6 +229,15 @@ def test_no_lines_between_others_are_lost() -> None:
     found = read("", "a+0x1/0x2", "", "", "b+0x1/0x2", "Call Trace:", "c+0x1/0x2", "", "")
     names = [entry.function if isinstance(entry, Frame) else entry and entry.kind for entry in found]
     assert names == [None, "a", None, None, "b", "crash", "c", None, None]
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entries, "_MOST_REMEMBERED", 3)
+    wanted = [f"f{number}" for number in range(10)]
+    bodies = [f"{name}+0x1/0x2" for name in wanted]
+    for _ in range(2):
+        assert [entry.function for entry in entries_of(bodies) if isinstance(entry, Frame)] == wanted
+    assert len(entries._ENTRIES) <= 3
 
 
 # --- headings --------------------------------------------------------------------------------------------------------------------------

@@ -199,10 +199,14 @@ CASES: tuple[tuple[str, dict[str, str]], ...] = (
 )  # fmt: skip
 
 
+def facts(report: str, above: str = "") -> dict[str, str]:
+    return facts_of(above.splitlines(), report.split("\n"), report)
+
+
 @pytest.mark.parametrize(("report", "expected"), CASES)
 def test_facts(report: str, expected: dict[str, str]) -> None:
-    assert facts_of("", report) == expected
-    assert facts_of("", f"{report}\nRIP: 0010:frob+0x1/0x2\n frob+0x1/0x2\n") == expected
+    assert facts(report) == expected
+    assert facts(f"{report}\nRIP: 0010:frob+0x1/0x2\n frob+0x1/0x2\n") == expected
 
 
 @pytest.mark.parametrize(
@@ -224,13 +228,13 @@ def test_facts(report: str, expected: dict[str, str]) -> None:
     ],
 )
 def test_no_facts(report: str) -> None:
-    assert facts_of("", report) == {}
+    assert facts(report) == {}
 
 
 def test_the_first_mention_counts_and_the_report_before_what_stands_above_it() -> None:
     above = "refcount_t: saturated; leaking memory.\nlist_add double add: new=1, prev=1, next=2."
     report = "WARNING: frob\nrefcount_t: underflow; use-after-free.\nrefcount_t: addition on 0; use-after-free."
-    assert facts_of(above, report) == {
+    assert facts(report, above) == {
         "kind": "underflow; use-after-free",
         "list": "list_add double add: new=1, prev=1, next=2.",
     }

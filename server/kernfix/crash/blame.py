@@ -71,7 +71,8 @@ def _passed(look: Look, words: Words, at: int, may_be_torn: bool) -> Iterator[st
                 if type(entry) is Heading and entry.sign is not Sign.NONE:
                     break
                 end += 1
-                yield from stack_names(entry)
+                if entry:
+                    yield from stack_names(entry)
             name = None
         else:
             name, end = _step_to(step, words, at)

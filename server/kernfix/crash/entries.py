@@ -6,15 +6,14 @@ Every line is read once; blame, wholeness and the stacks themselves all work on 
 from __future__ import annotations
 
 import re
-from enum import Enum
-from functools import lru_cache
+from enum import IntEnum
 from typing import NamedTuple
 
 from kernfix.crash.lines import Lines
 from kernfix.crash.model import Frame, Span, StackKind
 
 
-class Sign(Enum):
+class Sign(IntEnum):
     """What a heading is to the search for blame, which the next stack ends, and to the check whether a report is whole."""
 
     NONE = 0
@@ -100,12 +99,7 @@ def placed(entries: list[Entry], lines: Lines, start: int, end: int) -> list[Fra
     ]
 
 
-@lru_cache(maxsize=32_768)
-def entry_of(body: str) -> Entry:
-    """What the words of a line are to a stack; the span of a frame counts lines and columns from the words' own beginning.
-
-    Remembered, since logs repeat themselves: in one log, from run to run of a reproducer, and whenever an editor asks again.
-    """
+def _entry_of(body: str) -> Entry:
     if "+0x" in body:
         if match := _COMMON.match(body):
             return _common_frame(body, match)
@@ -121,6 +115,27 @@ def entry_of(body: str) -> Entry:
     else:
         frame = None
     return frame or heading_of(body)
+
+
+class _Entries(dict[str, Entry]):
+    """Entries by the words of their lines. They are remembered, since logs repeat themselves: in one log, from run to run of a reproducer,
+    and whenever an editor asks again. When there are many, all are forgotten, which is simpler than to keep track of the least used.
+    """
+
+    def __missing__(self, body: str) -> Entry:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        entry = self[body] = _entry_of(body)
+        return entry
+
+
+_MOST_REMEMBERED = 32_768
+_ENTRIES = _Entries()
+
+
+def entries_of(bodies: list[str]) -> list[Entry]:
+    """What the words of each line are to a stack; the span of a frame counts lines and columns from the words' own beginning."""
+    return [*map(_ENTRIES.__getitem__, bodies)]
 
 
 def _common_frame(body: str, match: re.Match[str]) -> Frame:

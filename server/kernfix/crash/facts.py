@@ -14,9 +14,8 @@ from typing import NamedTuple
 from kernfix.crash.model import Executor, SourceLine
 
 _SITE = re.compile(r"(?<![\w./+-])([\w./+-]{1,200}\.(?:[chS]|rs)):(\d{1,7})(?!\d)(?::(\d{1,5}))?")
-_SOURCES = (".c:", ".h:", ".S:", ".rs:")
-_EXECUTOR = re.compile(r" Comm: syz\.(\d{1,9})\.(\d{1,9}) ")
 _HEADLINE_LIMIT = 1024
+_EXECUTOR = re.compile(r" Comm: syz\.(\d{1,9})\.(\d{1,9}) ")
 
 _ADDRESS = r"(?P<address>(?:0x)?[0-9a-f]{1,16}\b|\(null\))"
 _SIZE = r"(?P<access_size>\d{1,9})"
@@ -177,8 +176,10 @@ _ACCESS = {"exposure": "Read", "overwrite": "Write", "0": "Read", "1": "Write"}
 """Other words for what an access does: of mm/usercopy.c, and the bit that arm64 prints."""
 
 
-def facts_of(before: str, text: str) -> dict[str, str]:
+def facts_of(before: list[str], bodies: list[str], text: str) -> dict[str, str]:
     """The facts of a report and of the lines right `before` it, by name; the first mention of each counts.
+
+    `bodies` are the kernel's own words of each line, the headline first; `text` is the same, joined by line feeds.
 
     The names: ``kind`` (what a report of UBSAN, refcount, ODEBUG or KASAN calls it), ``access`` (``Read``, ``Write``, ``Read-write``,
     ``Execute``), ``access_size`` and ``object_size`` and ``cache_size`` (bytes), ``address``, ``range`` (of the dereference), ``cache``
@@ -189,8 +190,8 @@ def facts_of(before: str, text: str) -> dict[str, str]:
     ``irqs_disabled``. Numbers are decimal, addresses as printed.
     """
     facts: dict[str, str] = {}
-    headline = text[:_HEADLINE_LIMIT].split("\n", 1)[0]
-    for found in (*_of_headline(headline, text), *_of_lines(text), *_of_lines(before)):
+    headline = bodies[0][:_HEADLINE_LIMIT]
+    for found in (*_of_headline(headline, text), *_of_lines(bodies), *_of_lines(before)):
         for name, value in found.groupdict().items():
             if value:
                 facts.setdefault(name, value)
@@ -208,8 +209,7 @@ def _of_headline(headline: str, text: str) -> Iterator[re.Match[str]]:
                 yield found
 
 
-def _of_lines(text: str) -> Iterator[re.Match[str]]:
-    lines = text.split("\n")
+def _of_lines(lines: list[str]) -> Iterator[re.Match[str]]:
     for number in [number for number, line in enumerate(lines) if line[:_KEY] in _BY_KEY]:
         line = lines[number]
         for words, pattern in _BY_KEY[line[:_KEY]]:
@@ -229,7 +229,8 @@ def _placed(facts: dict[str, str]) -> dict[str, str]:
 
 def site_of(headline: str) -> SourceLine | None:
     """The source line that a headline names."""
-    match = _SITE.search(headline) if any(ending in headline for ending in _SOURCES) else None
+    named = ".c:" in headline or ".h:" in headline or ".S:" in headline or ".rs:" in headline
+    match = _SITE.search(headline) if named else None
     return SourceLine(match[1], int(match[2]), int(match[3]) if match[3] else None) if match else None
 
 

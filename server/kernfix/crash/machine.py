@@ -122,9 +122,11 @@ def machine_of(bodies: list[str], text: str) -> Machine:
 
 def arch_of(text: str) -> str | None:
     """The architecture, from words that only its reports have: None where there is no such word."""
-    arch = next((name for word, name in _ARCH_WORDS if word in text), None)
-    address = _RISCV_ADDRESS.search(text) if arch == "riscv" else None
-    return f"riscv{4 * len(address[1])}" if address else arch
+    for word, arch in _ARCH_WORDS:
+        if word in text:
+            address = _RISCV_ADDRESS.search(text) if arch == "riscv" else None
+            return f"riscv{4 * len(address[1])}" if address else arch
+    return None
 
 
 def _first_of(text: str, rows: tuple[_Row, ...]) -> dict[str, str]:

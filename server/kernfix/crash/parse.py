@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -140,15 +139,15 @@ def _details(report: Report, name: Named) -> dict[str, Any]:
         "machine": machine_of(said, "\n".join(said)),
         "registers": registers_of(said),
         "code": code_of(said),
-        "facts": facts_of("\n".join(report.before), name.words.text),
+        "facts": facts_of(report.before, name.words.bodies, name.words.text),
     }
 
 
 def _has_two_tasks(report: Report) -> bool:
     """Whether two tasks introduce themselves before anything of a stack is printed."""
-    entries = zip(report.part.lines.bodies, report.part.entries, strict=True)
-    before = itertools.takewhile(lambda pair: pair[1] is None, entries)
-    return len({pid for body, _ in before if "PID: " in body for pid in _PID.findall(body)}) > 1
+    end = next((at for at, entry in enumerate(report.part.entries) if entry), len(report.part.entries))
+    said = "\n".join(report.part.lines.bodies[:end])
+    return said.count("PID: ") > 1 and len({*_PID.findall(said)}) > 1
 
 
 def _mentioned(title: str, stacks: tuple[Stack, ...]) -> str | None:

@@ -17,9 +17,7 @@ _UserMode = Callable[[list[str], int], bool]
 
 _NUMBER = r"(?:[0-9a-f]{16}|[0-9a-f]{8})"
 # `NAME: number`, `name : number` or `name number`; x86 prints the segment of an address, older kernels brackets. A symbol is no number.
-_PAIR = re.compile(
-    rf"(?<!\w)([A-Za-z]\w{{0,7}})(?: {{0,4}}: {{0,2}}| )(?:[0-9a-f]{{4}}:)?(?:\[<)?({_NUMBER})(?![\w.+])"
-)
+_PAIR = re.compile(rf"\b([A-Za-z]\w{{0,7}})(?: {{0,4}}: {{0,2}}| )(?:[0-9a-f]{{4}}:)?(?:\[<)?({_NUMBER})(?![\w.+])")
 _VALUE = re.compile(rf"\b{_NUMBER}\b")
 _PSW = re.compile(rf"Krnl PSW : ({_NUMBER}) ({_NUMBER})")
 _NUMBERED = re.compile(r"(GPR|\$)([ \d]\d) {0,4}:")
@@ -124,7 +122,7 @@ _READERS: dict[str, _Reader] = {
 
 def _of_crash(bodies: list[str]) -> list[str]:
     """Without what the other processors were doing, where the crash is a task that waits: it is on none."""
-    if not _told(bodies[:1], " for more than "):
+    if " for more than " not in "".join(bodies[:1]):
         return bodies
     end = next((number for number, line in enumerate(bodies) if "NMI backtrace for" in line), len(bodies))
     return bodies[:end]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain, compress
 from typing import NamedTuple
 
-from kernfix.crash.entries import Entry, Heading, Sign, entry_of
+from kernfix.crash.entries import Entry, Heading, Sign, entries_of
 from kernfix.crash.lines import CONSOLE, PLAIN, Lines, read_lines
 from kernfix.crash.model import Frame
 from kernfix.crash.rules import Family, rx
@@ -151,7 +151,7 @@ class Context:
         """What the lines ``[start, end)`` are to a stack; each is read once."""
         known = len(self._entries)
         if known < end:
-            self._entries += map(entry_of, self.lines.bodies[known:end])
+            self._entries += entries_of(self.lines.bodies[known:end])
         return self._entries[start:end]
 
     def after(self, at: int) -> list[int]:

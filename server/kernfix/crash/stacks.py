@@ -12,7 +12,6 @@ from kernfix.crash.model import Frame, Stack, StackKind
 from kernfix.crash.report import Part
 from kernfix.crash.rules import rx
 
-_ENDS = rx(r"---\[ end |=====|Modules linked in|Kernel panic|The buggy address|Memory state|Mem-Info:")
 _TASK = (
     rx(r"\bPID: (?P<pid>\d{1,9}) Comm: (?P<task>\S{1,32})"),
     rx(r"^task:(?P<task>\S{1,32}) .*\bpid: *(?P<pid>\d{1,9})\b"),
@@ -85,8 +84,20 @@ def _readers(part: Part) -> Iterable[_Reader]:
 
 
 def _holds(stack: Stack, blamed: str | None) -> bool:
-    names = (name for frame in stack.frames if frame.reliable for name in (frame.function, frame.caller) if name)
-    return any(plain_name(name) == blamed for name in names)
+    for frame in stack.frames:
+        if frame.reliable and (
+            plain_name(frame.function) == blamed or (frame.caller and plain_name(frame.caller) == blamed)
+        ):
+            return True
+    return False
+
+
+def _ends_stack(body: str) -> bool:
+    """Whether a line only comes when the stack above it is over."""
+    return (
+        "---[ end " in body or "=====" in body or "Modules linked in" in body or "Kernel panic" in body
+        or "The buggy address" in body or "Memory state" in body or "Mem-Info:" in body
+    )  # fmt: skip
 
 
 def _with_role(stack: Stack, chosen: bool) -> Stack:
@@ -122,7 +133,13 @@ class _Reader:
                 self._frames(unread, at)
             unread = at + 1
             if entry is None:
-                self._other(bodies[at])
+                body = bodies[at]
+                if body[:6] == "Code: ":
+                    self._interrupted()
+                if "PID: " in body or "task:" in body or "comm " in body:
+                    self._task_named(body)
+                if self._current and self._current.frames:
+                    self._other(body)
             elif isinstance(entry, Heading):
                 self._close()
                 self._open(entry, bodies[at])
@@ -198,15 +215,10 @@ class _Reader:
                 self._current.task, self._current.pid = self._task
 
     def _other(self, body: str) -> None:
-        """Take a line that is nothing to a stack."""
-        if body[:6] == "Code: ":
-            self._interrupted()
-        if "PID: " in body or "task:" in body or "comm " in body:
-            self._task_named(body)
-        current = self._current
-        if current and current.frames and not _NEUTRAL.match(body):
+        """Take a line below frames that is nothing to their stack."""
+        if not _NEUTRAL.match(body):
             self._foreign += 1
-            if self._foreign > _FOREIGN_LIMIT or _ENDS.search(body):
+            if self._foreign > _FOREIGN_LIMIT or _ends_stack(body):
                 self._close()
 
 
@@ -221,7 +233,7 @@ _DETAIL = rx(
 def end_of(part: Part, stacks: tuple[Stack, ...]) -> int:
     """The last line of a report: the last frame or other thing that only a report has."""
     numbers = part.lines.numbers
-    last_frame = max((stack.frames[-1].span.line for stack in stacks if stack.frames), default=numbers[0])
+    last_frame = max([stack.frames[-1].span.line for stack in stacks if stack.frames], default=numbers[0])
     for number, body in zip(reversed(numbers), reversed(part.lines.bodies), strict=True):
         if number <= last_frame:
             break

@@ -35,7 +35,10 @@ class Whole:
 
     def see(self, text: str, first: int) -> None:
         """Take the next lines of the log; `first` is the number of the first."""
-        self.suppressed = self.suppressed or any(hint in text and pattern.search(text) for hint, pattern in _SUPPRESSED)
+        for hint, pattern in () if self.suppressed else _SUPPRESSED:
+            if hint in text and pattern.search(text):
+                self.suppressed = True
+                break
         self.disconnected |= _DISCONNECTED in text
         at = text.rfind(PANIC)
         if at >= 0:
