@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
-from kernfix.source import Definition, Tree
+from kernfix.crash.model import Crash, Frame, Span, Stack
+from kernfix.source import Definition, Tree, locate
 from kernfix.source.index.build import refresh
 from kernfix.source.index.lookup import open_index
 from kernfix.source.search import search
@@ -153,6 +154,7 @@ SYM_FUNC_START(ring_copy)
 SYM_INNER_LABEL(ring_copy_fault, SYM_L_GLOBAL)
 	RET
 SYM_FUNC_END(ring_copy)
+SYM_FUNC_ALIAS_WEAK(ring_move, ring_copy)
 
 SYM_CODE_START_LOCAL(ring_entry)
 	jmp exc_ring
@@ -260,7 +262,11 @@ int last(void)
 	return 0;
 }
 """,
+    "Kbuild": "obj-y += drivers/\n",
+    "drivers/Makefile": "obj-$(CONFIG_GAUGE) += gauge/\nobj-m += one/ two/\n",
     "drivers/gauge/Makefile": "obj-$(CONFIG_GAUGE) += gauge.o\ngauge-y := regs.o\n",
+    "drivers/one/Makefile": "obj-m += one-core.o\none-core-y := main.o\n",
+    "drivers/two/Makefile": "obj-m += main.o\n",
     "drivers/gauge/regs.c": """\
 #define GAUGE_ATTR(_name, _reg) \\
 static ssize_t show_##_name(struct device *dev, char *buf) \\
@@ -286,14 +292,14 @@ class Case(NamedTuple):
     """A symbol, and where it is: the file, how the first line begins, and its `kind` in the index.
 
     `walk` says whether it is found without an index, too: what a macro makes and what only pasting gives its name is in no line that could
-    be looked for.
+    be looked for. A text is the line that the walk finds instead.
     """
 
     symbol: str
     path: str
     begins: str
     kind: str = "function"
-    walk: bool = True
+    walk: bool | str = True
 
 
 CALLS, HEADS, TRAPS, COPY, GAUGE = (
@@ -358,6 +364,7 @@ CASES = (
     Case("ring_copy", COPY, "SYM_FUNC_START(ring_copy)", "label"),
     Case("__pfx_ring_copy", COPY, "SYM_FUNC_START(ring_copy)", "label"),
     Case("ring_copy_fault", COPY, "SYM_INNER_LABEL(ring_copy_fault", "label"),
+    Case("ring_move", COPY, "SYM_FUNC_START(ring_copy)", "label", walk="SYM_FUNC_ALIAS_WEAK("),
     Case("ring_entry", COPY, "SYM_CODE_START_LOCAL(ring_entry)", "label"),
 )  # fmt: skip
 
@@ -402,6 +409,23 @@ def test_by_a_walk(idioms: Tree) -> None:
     found = search(idioms, [case.symbol for case in CASES], "x86_64")
     for case in CASES:
         if case.walk:
-            check(case, list(found[case.symbol]))
+            begins = case.walk if isinstance(case.walk, str) else case.begins
+            check(case._replace(begins=begins), list(found[case.symbol]))
         else:
             assert found[case.symbol] == (), f"{case.symbol} is found by a walk now: say so in the table"
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+@pytest.mark.parametrize(("module", "path", "line"), [("one_core", "one/main.c", 1), ("main", "two/main.c", 6)])
+def test_two_functions_of_one_name_in_two_modules(
+    idioms: Tree, indexed: bool, module: str, path: str, line: int
+) -> None:
+    if indexed:
+        refresh(idioms)
+    frame = Frame("probe", Span(1, 0, 1), offset=4, size=16, module=module)
+    crash = Crash("title", Span(0, 0, 1), 0, 9, 0, stacks=(Stack("crash", (frame,)),))
+    location = locate(crash, idioms).stacks[0].locations[0]
+    assert location is not None
+    assert (location.path, location.line, location.how) == (f"drivers/{path}", line, "symbol")
+    assert location.confidence >= 0.9
+    assert f"the one in module {module}" in location.reason

@@ -81,7 +81,7 @@ def crash_of(kernel: str | None) -> Crash:
 
 
 def release(tree: Tree, commit: str, suffix: str = "") -> str:
-    return f"6.1.0-00123-g{git(tree.root, 'rev-parse', commit)[:12]}{suffix} #1 SMP"
+    return f"6.12.0-00123-g{git(tree.root, 'rev-parse', commit)[:12]}{suffix} #1 SMP"
 
 
 def place(
@@ -149,7 +149,7 @@ def test_a_file_that_is_the_same_in_both(moved_on: Tree) -> None:
 @needs_git
 @pytest.mark.parametrize(
     ("commit", "kernel"),
-    [("HEAD~1", "6.1.0-00123-gabcdef012345"), ("HEAD~1", "6.1.0-13-amd64"), ("HEAD~1", None), ("HEAD", None)],
+    [("HEAD~1", "6.12.0-00123-gabcdef012345"), ("HEAD~1", "6.12.0-13-amd64"), ("HEAD~1", None), ("HEAD", None)],
 )
 def test_without_a_commit_that_is_known_a_line_counts_as_stated(
     moved_on: Tree, commit: str, kernel: str | None
@@ -180,7 +180,7 @@ def test_a_commit_is_asked_once_for_each_file(moved_on: Tree, monkeypatch: pytes
 
 def test_no_repository(make_tree: Callable[..., Tree]) -> None:
     tree = make_tree({FILE: NEW})
-    check(place(tree, "slot_put", 12, "6.1.0-00123-gabcdef012345"), "log", 12, 0.95, 0.95, "slot_put()")
+    check(place(tree, "slot_put", 12, "6.12.0-00123-gabcdef012345"), "log", 12, 0.95, 0.95, "slot_put()")
 
 
 @needs_git
@@ -188,6 +188,58 @@ def test_no_git_program(moved_on: Tree, monkeypatch: pytest.MonkeyPatch) -> None
     kernel = release(moved_on, "HEAD~1")
     monkeypatch.setenv("PATH", str(moved_on.root))
     check(place(moved_on, "slot_put", 12, kernel), "log", 12, 0.95, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "confidence"),
+    [
+        ("6.12.9 #1 SMP", 0.95),
+        ("6.12.0-rc3+", 0.95),
+        ("next", 0.95),
+        ("6.1.0-13-amd64", 0.4),
+        ("6.1", 0.4),
+        ("v4.12.0-rc3+", 0.4),
+        ("16.12.0", 0.4),
+    ],
+)
+def test_a_kernel_of_another_version(make_tree: Callable[..., Tree], kernel: str, confidence: float) -> None:
+    location = place(make_tree({FILE: NEW}), "slot_put", 12, kernel)
+    check(location, "log", 12, confidence, confidence)
+    assert location is not None
+    assert ("but the kernel was Linux" in location.reason) == (confidence < 0.9)
+
+
+@needs_git
+def test_the_text_of_the_commit_is_better_than_its_version(moved_on: Tree) -> None:
+    kernel = f"6.1.0-g{git(moved_on.root, 'rev-parse', 'HEAD~1')[:12]}"
+    check(place(moved_on, "slot_first", FIRST, kernel), "log", 3, 0.95, 0.95)
+    check(place(moved_on, "ring_put", 11, kernel, "kernel/ring.c"), "log", 11, 0.95, 0.95)
+    check(place(moved_on, "later", 3, kernel, "kernel/later.c"), "log", 3, 0.4, 0.4)
+
+
+BLANKS = "int blanks(int a)\n{\n\t/* one\n\t * two\n\t */\n\n\t// three\n#ifdef A\n\t*a = 1\n\t\t* 2;\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "is_code"),
+    [
+        (1, True),
+        (2, True),
+        (3, False),
+        (4, False),
+        (5, False),
+        (6, False),
+        (7, False),
+        (8, False),
+        (9, True),
+        (11, True),
+    ],
+)
+def test_a_line_without_code_was_not_meant(make_tree: Callable[..., Tree], line: int, is_code: bool) -> None:
+    location = place(make_tree({FILE: BLANKS}), "blanks", line, None)
+    check(location, "log", line, 0.95 if is_code else 0.3, 0.95 if is_code else 0.3)
+    assert location is not None
+    assert ("no code" in location.reason) != is_code
 
 
 MADE = """\
@@ -199,6 +251,7 @@ int plain(void)
 {
 	return 0;
 }
+int add(struct task *task);
 """
 
 
@@ -223,6 +276,8 @@ def test_as_stated(
     ("symbol", "path", "line"),
     [
         ("other_show", "drivers/made.c", 1),
+        ("temperatures_show", "drivers/made.c", 1),
+        ("task_free", "drivers/made.c", 9),
         ("temperature_show", "drivers/made.c", 7),
         ("other", "drivers/made.c", 7),
         ("other", "drivers/made.c", 4000),

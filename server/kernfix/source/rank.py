@@ -12,7 +12,12 @@ from kernfix.source.model import Definition, Location
 from kernfix.source.tree import Tree
 
 _LAST = frozenset({"tools", "samples", "scripts", "Documentation"})
-_LAST_OF_ARCH = frozenset({"boot", "purgatory", "tools"})
+_LAST_BELOW = frozenset({"boot", "libstub", "purgatory", "tools", "um", "vdso"})
+"""Folders of ``arch/`` and ``drivers/`` whose code runs before a kernel, or in user space."""
+_OTHER_WIDTH = {"i386": "_64", "x86_64": "_32", "amd64": "_32"}
+"""How the files end that are built only for the other half of an architecture."""
+_FOREIGN = 0.2
+"""How sure a definition is that no kernel of the crash's architecture is built from."""
 _SOURCE_ARCH = {
     "i386": "x86", "x86_64": "x86", "amd64": "x86", "aarch64": "arm64", "ppc64": "powerpc", "ppc64le": "powerpc", "ppc": "powerpc",
     "s390x": "s390", "riscv64": "riscv", "riscv32": "riscv", "mips64": "mips", "loongarch64": "loongarch",
@@ -45,9 +50,11 @@ def tier(tree: Tree, path: str, arch: str | None) -> tuple[bool, bool, int, bool
     architectures than the crash's (generic code is between), then headers.
     """
     pure = PurePosixPath(path)
-    first, second, third = (*pure.parts, "", "")[:3]
-    apart = first in _LAST or (first == "arch" and third in _LAST_OF_ARCH)
+    first, second = (*pure.parts, "")[:2]
+    apart = first in _LAST or (first in ("arch", "drivers") and not _LAST_BELOW.isdisjoint(pure.parts[2:-1]))
     of_arch = {_SOURCE_ARCH.get(arch or "", arch): 0}.get(second, 2) if first == "arch" else 1
+    if first == "arch" and pure.stem.endswith(_OTHER_WIDTH.get(arch or "", "/")):
+        of_arch = 2
     header = pure.suffix == ".h"
     built = not header and tree.path(str(pure.with_suffix(".o"))) is not None
     return apart, not built, of_arch, header
@@ -71,6 +78,26 @@ def choose(
     frame: Frame, every: Sequence[Definition], arch: str | None, around: Near, tree: Tree, in_module: InModule
 ) -> Choice:
     """The best of one frame's definitions, which come by their tier; at least one."""
+    choice = _best(frame, every, arch, around, tree, in_module)
+    doubt = _foreign(tier(tree, choice.definition.path, arch), arch)
+    if not doubt:
+        return choice
+    return choice._replace(
+        confidence=min(choice.confidence, _FOREIGN), reason=f"{choice.reason.removesuffix('.')}, {doubt}."
+    )
+
+
+def _foreign(lowest: tuple[bool, bool, int, bool], arch: str | None) -> str:
+    """What is said of a definition that this kernel cannot have been built from; nothing of any other."""
+    apart, _, of_arch, _ = lowest
+    if apart:
+        return "but it is no part of a running kernel"
+    return f"but it is not for {arch}" if arch and of_arch == 2 else ""
+
+
+def _best(
+    frame: Frame, every: Sequence[Definition], arch: str | None, around: Near, tree: Tree, in_module: InModule
+) -> Choice:
     name = frame.holder
     if len(every) == 1:
         return Choice(every[0], 0.9, f"The only definition of {name} in the tree.")
@@ -91,22 +118,22 @@ def choose(
         return Choice(best, 0.85, f"Of {len(every)} definitions of {name}, {_why(lowest, arch)}.")
     first, *others = sorted(map(weight, likely), reverse=True)
     if first == others[0]:
-        same = 1 + others.count(first)
-        return Choice(
-            best, 0.1 + 0.7 / same, f"One of {len(every)} definitions of {name}, {same} of them equally likely."
-        )
+        same = [each for each in likely if weight(each) == first]
+        where = f" and all in {best.path}" if len({each.path for each in same}) == 1 else ""
+        reason = f"One of {len(every)} definitions of {name}, {len(same)} of them equally likely{where}."
+        return Choice(best, 0.1 + 0.7 / len(same), reason)
     return Choice(best, 0.6, f"One of {len(likely)} likely definitions of {name}, {_nearest(first, best)}.")
 
 
 def _why(lowest: tuple[bool, bool, int, bool], arch: str | None) -> str:
-    _, unbuilt, of_arch, _ = lowest
+    apart, unbuilt, of_arch, _ = lowest
     if not unbuilt:
         return "the only one that was built in this tree"
-    return (
-        f"the only one for {arch}"
-        if of_arch == 0
-        else "the only one of the kernel proper that is not for another architecture"
-    )
+    if apart or of_arch == 2:
+        return "the likeliest"
+    if of_arch == 0:
+        return f"the only one for {arch}"
+    return "the only one of the kernel proper that is not for another architecture"
 
 
 def _nearest(weight: tuple[bool, int, int], best: Definition) -> str:

@@ -13,18 +13,23 @@ from kernfix.source.relocate import relocate
 from kernfix.source.texts import Texts
 from kernfix.source.tree import Tree
 
-_WORD = re.compile(r"[A-Za-z_]\w\w+")
+_SERIES = re.compile(r"v?(\d+\.\d+)")
+_NO_CODE = re.compile(r"\s*(?:$|/\*|//|\*(?:[\s/]|$)|#)")
 _DIRTY = "-dirty"
 """How a release says that there were changes on top of its commit (scripts/setlocalversion)."""
 _IN_ITS_PLACE = 0.3
 """How sure it is to be of use to see what stands where a line has gone."""
+_OTHER_VERSION = 0.4
+"""How often a line of another version that is in the right function is the very line: 19 of 54 from Linux 6.1 to 6.12."""
+_NOT_ITS_LINE = 0.3
+"""How sure a line is that cannot be what was meant, in a function that is."""
 
 
 class Old:
     """The texts that the kernel of a crash was built from, where this repository has its commit.
 
     A kernel of the commit that is checked out, but with changes on top (``-dirty``), was built from the tree as it is,
-    as far as can be told.
+    as far as can be told. `series` is its version (``6.1``) where the tree is of another.
     """
 
     def __init__(self, crash: Crash, tree: Tree) -> None:
@@ -33,6 +38,8 @@ class Old:
         commit = commit_of(tree, kernel) if is_git and kernel else None
         self.commit = None if commit and _DIRTY in kernel and commit == head(tree) else commit
         self.text = cache(lambda path: text_at(tree, commit, path) if commit else None)
+        theirs, ours = _SERIES.match(kernel), _SERIES.match(tree.version)
+        self.series = theirs[1] if theirs and ours and theirs[1] != ours[1] else None
 
 
 def stated(symbol: str, path: str, line: int, how: How, texts: Texts, old: Old) -> Location | None:
@@ -48,7 +55,7 @@ def stated(symbol: str, path: str, line: int, how: How, texts: Texts, old: Old) 
         if found:
             return found
     else:
-        found = _as_stated(symbol, path, line, how, source, texts)
+        found = _as_stated(symbol, path, line, how, source, texts, old.series if before is None else None)
         if found:
             return found
     return _moved(symbol, path, line, source, texts)
@@ -72,25 +79,33 @@ def _relocated(
     return texts.location(path, there, function, "relocated", _IN_ITS_PLACE, reason)
 
 
-def _as_stated(symbol: str, path: str, line: int, how: How, source: str, texts: Texts) -> Location | None:
+def _as_stated(
+    symbol: str, path: str, line: int, how: How, source: str, texts: Texts, series: str | None
+) -> Location | None:
     text, function = texts.line(path, line), texts.function(path, line)
     if text is None:
         return None
     if function and same_function(symbol, function.name):
-        reason = f"{source} states this line, and it is in {function.name}() here."
-        return texts.location(path, line, function, how, 0.95, reason)
+        confidence, reason = 0.95, f"{source} states this line, and it is in {function.name}() here"
+        if series:
+            confidence, reason = _OTHER_VERSION, f"{reason}, but the kernel was Linux {series}"
+        if _NO_CODE.match(text) and not path.endswith(".S"):
+            confidence, reason = _NOT_ITS_LINE, f"{reason}, and the line has no code"
+        return texts.location(path, line, function, how, confidence, f"{reason}.")
+    trust = 0.5 if series else 1.0
     if path.endswith(".S"):
-        return texts.location(path, line, function, how, 0.6, f"{source} states this line of assembler code.")
+        reason = f"{source} states this line of assembler code."
+        return texts.location(path, line, function, how, 0.6 * trust, reason)
     if function is None and _may_make(symbol, path, line, texts):
-        return texts.location(path, line, None, how, 0.7, f"{source} states this line, where a macro makes {symbol}().")
+        reason = f"{source} states this line, where a macro makes {symbol}()."
+        return texts.location(path, line, None, how, 0.7 * trust, reason)
     return None
 
 
 def _may_make(symbol: str, path: str, line: int, texts: Texts) -> bool:
     """Whether a macro invoked there can make `symbol`: ``SHOW(name)`` makes ``name_show``."""
     use = texts.invocation(path, line)
-    words = use.arguments if use else _WORD.findall(texts.line(path, line) or "")
-    return any(word and word in symbol for word in words)
+    return use is not None and any(word and f"_{word}_" in f"_{symbol.split('.', 1)[0]}_" for word in use.arguments)
 
 
 def _moved(symbol: str, path: str, line: int, source: str, texts: Texts) -> Location | None:

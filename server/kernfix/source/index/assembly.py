@@ -14,6 +14,7 @@ _BEGIN = re.compile(
     rb"|(?P<label>[A-Za-z_]\w*):)",
     re.MULTILINE,
 )
+_ALIAS = re.compile(rb"^[ \t]*SYM_FUNC_ALIAS\w*\([ \t]*(\w+)[ \t]*,[ \t]*(\w+)[ \t]*\)", re.MULTILINE)
 _NO_BEGIN = re.compile(rb"SYM_\w*_(?:END|ALIAS)")
 _END = re.compile(
     rb"^[ \t]*(?:SYM_(?:FUNC|CODE|TYPED_FUNC)_END|END(?:PROC|FUNC)?|_ASM_NOKPROBE)\w*[ \t]*\(", re.MULTILINE
@@ -21,7 +22,8 @@ _END = re.compile(
 
 
 def labels(source: bytes) -> Iterator[Defined]:
-    """Every label that begins a function or a piece of code, up to its end mark or the next label."""
+    """Every label that begins a function or a piece of code, up to its end mark or the next label; and other names of those."""
+    known: dict[bytes, Defined] = {}
     found = [match for match in _BEGIN.finditer(source) if not _NO_BEGIN.match(match[0].lstrip())]
     ends = [match.start() for match in _END.finditer(source)]
     line = counted = 0
@@ -33,6 +35,10 @@ def labels(source: bytes) -> Iterator[Defined]:
         after = bisect_left(ends, match.end())
         end = ends[after] if after < len(ends) else len(source)
         last = end if end < limit or (match["marked"] and end < len(source)) else limit - 1
-        yield Defined(
+        known[name] = Defined(
             name.decode("ascii"), line + 1, line + 1 + source.count(b"\n", counted, max(last, counted)), "label"
         )
+        yield known[name]
+    for match in _ALIAS.finditer(source):
+        if own := known.get(match[2]):
+            yield own._replace(name=match[1].decode("ascii"))
