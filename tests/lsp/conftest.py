@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -18,6 +19,7 @@ import pytest
 from lsprotocol import types
 from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
 
+from kernfix.source.index.store import index_path
 from kernfix.verify import wire
 
 FOX_C = """\
@@ -218,6 +220,33 @@ def capabilities(name: str) -> types.ClientCapabilities:
 Start = Callable[..., Awaitable[Editor]]
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's cache folder: one of this test, unless a real kernel is kept in it."""
+    folder = tmp_path / "cache"
+    if not request.node.get_closest_marker("kernel"):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def children() -> Callable[[int, str], list[int]]:
+    """The processes that a process has started from that module."""
+
+    def find(pid: int, module: str) -> list[int]:
+        started = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        return [child for child in started if module in _command_of(child)]
+
+    return find
+
+
+def _command_of(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Starts a server process: ``await start("neovim", kernfix={…settings…}, options={…}, folders=[…])``."""
@@ -278,6 +307,26 @@ def kernel(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return root
+
+
+@pytest.fixture
+def made(kernel: Path) -> Path:
+    """Where the tree's index is kept."""
+    return index_path(kernel.resolve())
+
+
+@pytest.fixture
+def hold(made: Path) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """Keeps the index from being made, as another builder would."""
+
+    @contextlib.contextmanager
+    def holding() -> Iterator[None]:
+        made.parent.mkdir(parents=True, exist_ok=True)
+        with made.with_suffix(".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    return holding
 
 
 @pytest.fixture

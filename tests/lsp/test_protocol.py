@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import pytest
 from lsprotocol import types
 
+SEARCH, INDEX = "kernfix.lsp.worker", "kernfix.source.index.child"
 NOISY = """
 import os, subprocess, sys
 from kernfix.lsp import server
@@ -140,8 +141,8 @@ def test_malformed_parameters_are_answered(null_log: str) -> None:
     assert "error" not in by_id[99]
 
 
-def searching(root: Path, log: str) -> tuple[subprocess.Popen[bytes], int]:
-    """A server that has searched the tree for a log, and the process that it has for that."""
+def searching(root: Path, log: str) -> subprocess.Popen[bytes]:
+    """A server that has searched the tree for a log."""
     process = subprocess.Popen([sys.executable, "-m", "kernfix", "lsp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin
     assert process.stdout
@@ -150,21 +151,29 @@ def searching(root: Path, log: str) -> tuple[subprocess.Popen[bytes], int]:
     process.stdin.write(call(2, "textDocument/documentLink", {"textDocument": {"uri": item["uri"]}}))
     process.stdin.flush()
     assert any(message.get("id") == 2 for message in read_strictly(process.stdout))
-    return process, child_of(process.pid)
+    return process
 
 
-def child_of(pid: int) -> int:
-    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(child)
-
-
-@pytest.mark.parametrize("how", ["closed", "killed"])
-def test_the_search_ends_with_the_server_and_the_server_with_its_client(kernel: Path, null_log: str, how: str) -> None:
-    process, child = searching(kernel, null_log)
-    if how == "killed":
-        process.kill()
-    process.communicate(timeout=20)
-    wait_until_gone(child)
+@pytest.mark.parametrize("how", ["closed", "killed", "shut down"])
+def test_its_children_end_with_the_server_and_the_server_with_its_client(
+    kernel: Path, null_log: str, hold: Any, children: Any, how: str
+) -> None:
+    with hold():
+        process = searching(kernel, null_log)
+        deadline = time.monotonic() + 20
+        while not (index := children(process.pid, INDEX)):
+            assert time.monotonic() < deadline
+        (search,) = children(process.pid, SEARCH)
+        if how == "killed":
+            process.kill()
+        if how == "shut down":  # the work that nobody waits for ends before the server does
+            assert process.stdin
+            process.stdin.write(call(99, "shutdown"))
+            process.stdin.flush()
+            wait_until_gone(*index)
+        process.communicate(timeout=20)
+        wait_until_gone(search)
+        wait_until_gone(*index)
 
 
 def wait_until_gone(pid: int) -> None:
@@ -178,11 +187,11 @@ def wait_until_gone(pid: int) -> None:
     pytest.fail(f"process {pid} is still there")
 
 
-async def test_a_dead_search_process_is_replaced(start: Any, kernel: Path, null_log: str) -> None:
+async def test_a_dead_search_process_is_replaced(start: Any, kernel: Path, null_log: str, children: Any) -> None:
     editor = await start()
     uri = editor.open(kernel / "console.crash", null_log)
     assert len(await editor.links(uri)) == 1
-    child = child_of(editor.client._server.pid)
+    (child,) = children(editor.client._server.pid, SEARCH)
     os.kill(child, 9)
     wait_until_gone(child)
     again = editor.open(kernel / "again.crash", null_log)

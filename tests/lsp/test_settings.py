@@ -20,7 +20,7 @@ def check(value: Any, problem: str | None = None, **expected: Any) -> None:
 
 
 def test_defaults() -> None:
-    check(None, tree=None, runs=None, provider=None, cmdline="")
+    check(None, tree=None, index=True, runs=None, provider=None, cmdline="")
     check({}, runner=settings.RunnerSettings(), llm=settings.LlmSettings())
 
 
@@ -44,6 +44,7 @@ def test_later_layers_win_key_by_key() -> None:
     ("value", "problem"),
     [
         ({"tre": "/linux", "cmdline": "ok"}, "kernfix.tre: there is no such setting; it is ignored."),
+        ({"index": "sometimes", "cmdline": "ok"}, "kernfix.index: "),
         ({"runs": 0, "cmdline": "ok"}, "kernfix.runs: "),
         ({"runs": "many", "cmdline": "ok"}, "kernfix.runs: "),
         ({"provider": "oracle", "cmdline": "ok"}, "kernfix.provider: "),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -18,6 +18,7 @@ from kernfix.lsp.text import Text
 if TYPE_CHECKING:
     from kernfix.crash.model import Crash, Log
     from kernfix.fix.model import Candidate
+    from kernfix.source import Tree
     from kernfix.verify.wire import Judgement
 
 DEBOUNCE_SECONDS = 0.2
@@ -64,6 +65,11 @@ class OpenLog:
         await self._settled.wait()
         return self.analysis
 
+    def may_be_in(self, tree: Tree) -> bool:
+        """Whether the log belongs to that tree, or is not known yet to belong to another."""
+        own = self.analysis and self.analysis.tree
+        return own is None or own.root == tree.root
+
     def publish(self) -> None:
         """Tell the client what is known now."""
         from kernfix.lsp.features import diagnostics
@@ -108,7 +114,18 @@ class OpenLog:
         answer = await self._server.locator.ask(Question(analysis.crashes, found.tree, found.vmlinux))
         if answer.problem and (settings.vmlinux or not answer.located):
             self._server.say_once(answer.problem, types.MessageType.Warning)
+        if settings.index:
+            self._server.indexer.keep(found.tree)
+        else:
+            self._server.indexer.leave(found.tree)
         return dataclasses.replace(analysis, located=answer.located, unlocated="" if answer.located else answer.problem)
+
+
+def locate_again(server: KernfixServer, concerned: Callable[[OpenLog], bool] = lambda log: True) -> None:
+    """Start over with open logs: what they were located in has changed."""
+    for uri, log in server.logs.items():
+        if (document := server.document(uri)) and concerned(log):
+            log.update(document.text, DEBOUNCE_SECONDS)
 
 
 def keys(crashes: tuple[Crash, ...]) -> Iterator[Key]:

@@ -11,11 +11,12 @@ import logging
 from lsprotocol import types
 
 from kernfix.lsp import session, stdio
-from kernfix.lsp.features import actions, documents, hover, navigation, suggest, verify
+from kernfix.lsp.features import actions, documents, hover, index, navigation, suggest, verify
 from kernfix.lsp.session import KernfixServer, Refused
 
 ENTRY_POINTS = (
     (types.INITIALIZE, session.use_own_documents, None),
+    (types.SHUTDOWN, session.shutdown, None),
     (types.TEXT_DOCUMENT_DID_OPEN, documents.did_open, None),
     (types.TEXT_DOCUMENT_DID_CHANGE, documents.did_change, None),
     (types.TEXT_DOCUMENT_DID_SAVE, documents.did_save, None),
@@ -35,6 +36,7 @@ ENTRY_POINTS = (
 COMMANDS = (
     (suggest.COMMAND, suggest.suggest),
     (verify.COMMAND, verify.verify),
+    (index.COMMAND, index.index),
 )
 
 

@@ -21,6 +21,7 @@ from kernfix.lsp.published import Published
 from kernfix.lsp.text import Document, Text
 
 if TYPE_CHECKING:
+    from kernfix.lsp.indexer import Indexer
     from kernfix.lsp.locator import Locator
     from kernfix.lsp.logs import OpenLog
     from kernfix.lsp.settings import Settings
@@ -62,6 +63,7 @@ class KernfixServer(LanguageServer):
         self.options: object = None
         self.consents: dict[tuple[str, str], bool] = {}
         self._locator: Locator | None = None
+        self._indexer: Indexer | None = None
         self._said: set[str] = set()
 
     @property
@@ -72,6 +74,15 @@ class KernfixServer(LanguageServer):
 
             self._locator = Locator()
         return self._locator
+
+    @property
+    def indexer(self) -> Indexer:
+        """What keeps the indexes of trees."""
+        if self._indexer is None:
+            from kernfix.lsp.indexer import Indexer
+
+            self._indexer = Indexer(self)
+        return self._indexer
 
     def can(self, capability: str) -> bool:
         """Whether the client has a capability, such as ``window.work_done_progress``."""
@@ -137,10 +148,24 @@ class KernfixServer(LanguageServer):
             self._said.add(message)
             self.say(message, kind)
 
+    def note_once(self, message: str) -> None:
+        """Write a warning to the client's log, where it disturbs nobody, unless this session has told it already."""
+        if message not in self._said:
+            self._said.add(message)
+            self.window_log_message(
+                types.LogMessageParams(type=types.MessageType.Warning, message=f"kernfix: {message}")
+            )
+
 
 def address(path: Path) -> str:
     """The ``file:`` URI of an absolute path."""
     return uris.from_fs_path(str(path)) or path.as_uri()
+
+
+def shutdown(server: KernfixServer, _params: None) -> None:
+    """End the work that nobody waits for as long as the client can still be told so."""
+    if server._indexer is not None:
+        server._indexer.stop()
 
 
 def use_own_documents(server: KernfixServer, params: types.InitializeParams) -> None:

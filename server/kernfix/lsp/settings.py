@@ -39,7 +39,8 @@ class Settings(_Section):
     """What the user can set. Paths may be relative to the workspace folder; ``~`` is the home folder.
 
     `tree`, `vmlinux`, `config` and `reproducer` are found beside the log or in the workspace when they are not set. `cmdline` is added
-    to the guest's kernel command line, `runs` fixes the number of runs of a patched kernel.
+    to the guest's kernel command line, `runs` fixes the number of runs of a patched kernel. `index` has the symbol index of
+    the tree made and kept up to date.
     """
 
     tree: str | None = None
@@ -47,6 +48,7 @@ class Settings(_Section):
     config: str | None = None
     reproducer: str | None = None
     cmdline: str = ""
+    index: bool = True
     runs: int | None = Field(default=None, ge=1, le=1000)
     provider: Literal["templates", "llm", "all"] | None = None
     runner: RunnerSettings = RunnerSettings()

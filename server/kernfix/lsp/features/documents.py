@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
 from lsprotocol import types
 from pygls import uris
 
-from kernfix.lsp.logs import DEBOUNCE_SECONDS, OpenLog
+from kernfix.lsp.logs import DEBOUNCE_SECONDS, OpenLog, locate_again
 from kernfix.lsp.session import LANGUAGE, KernfixServer
 
 
@@ -31,10 +30,11 @@ def did_change(server: KernfixServer, params: types.DidChangeTextDocumentParams)
 
 
 def did_save(server: KernfixServer, params: types.DidSaveTextDocumentParams) -> None:
-    """Code that a crash is in may have moved: locate again. A saved log is what it was before."""
+    """Code that a crash is in may have moved: locate again, and bring the index up to date. A saved log is what it was before."""
     path = uris.to_fs_path(params.text_document.uri)
     if path:
-        _again(server, lambda log: log.analysis is not None and log.analysis.is_at(Path(path)))
+        server.indexer.saved(Path(path))
+        locate_again(server, lambda log: log.analysis is not None and log.analysis.is_at(Path(path)))
 
 
 def did_close(server: KernfixServer, params: types.DidCloseTextDocumentParams) -> None:
@@ -48,15 +48,9 @@ def did_change_configuration(server: KernfixServer, params: types.DidChangeConfi
     """Another tree may have been set. Clients that cannot be asked for their settings send them along."""
     if not server.can("workspace.configuration") and isinstance(params.settings, dict):
         server.options = params.settings.get("kernfix", server.options)
-    _again(server)
+    locate_again(server)
 
 
 def did_change_folders(server: KernfixServer, _params: types.DidChangeWorkspaceFoldersParams) -> None:
     """Another folder may be a kernel tree."""
-    _again(server)
-
-
-def _again(server: KernfixServer, concerned: Callable[[OpenLog], bool] = lambda log: True) -> None:
-    for uri, log in server.logs.items():
-        if (document := server.document(uri)) and concerned(log):
-            log.update(document.text, DEBOUNCE_SECONDS)
+    locate_again(server)
