@@ -107,7 +107,7 @@ def _by_log(crash: Crash, texts: Texts, old: Old) -> _Frames:
     """The frames whose file and line the log states, as far as that holds here."""
     found = {}
     for frame in _frames(crash):
-        path = texts.tree.find(frame.file) if frame.file and frame.line else None
+        path = texts.find(frame.file) if frame.file and frame.line else None
         if path and frame.line and (location := stated(frame.holder, path, frame.line, "log", texts, old)):
             found[frame] = location
     return found
@@ -123,7 +123,7 @@ def _by_symbols(crash: Crash, texts: Texts, symbols: Symbols, old: Old) -> tuple
 
 def _chain(chain: Chain, texts: Texts, old: Old) -> Location | None:
     """The innermost place of an inline chain, inside its callers."""
-    places = ((place, texts.tree.find(place.path)) for place in chain)
+    places = ((place, texts.find(place.path)) for place in chain)
     found = [stated(place.function, path, place.line, "debuginfo", texts, old) for place, path in places if path]
     known = [location for location in found if location]
     # The wrappers of a system call are all made by one line.
@@ -164,7 +164,7 @@ def _kbuild(tree: Tree) -> Kbuild:
 
 def _site(crash: Crash, found: Mapping[Frame, Location], definitions: Definitions, texts: Texts) -> Location | None:
     """The headline's own file and line."""
-    path = texts.tree.find(crash.site.file) if crash.site else None
+    path = texts.find(crash.site.file) if crash.site else None
     if crash.site is None or path is None or texts.line(path, crash.site.line) is None:
         return None
     line, function = crash.site.line, texts.function(path, crash.site.line)

@@ -17,8 +17,15 @@ class Texts:
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
+        self._found: dict[str, str | None] = {}
         self._texts: dict[str, str] = {}
         self._lines: dict[str, list[str]] = {}
+
+    def find(self, stated: str) -> str | None:
+        """The file that a log or debug information means; see `Tree.find`."""
+        if stated not in self._found:
+            self._found[stated] = self.tree.find(stated)
+        return self._found[stated]
 
     def text(self, path: str) -> str:
         """A file's text."""
