@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from kernfix.source.functions import function_at, invocation_in
+from kernfix.source.index.assembly import labels
 from kernfix.source.index.lookup import open_index
 from kernfix.source.model import Definition
 from kernfix.source.search import Stop, search, search_problem
@@ -59,8 +60,12 @@ def _holds(tree: Tree, definition: Definition) -> bool:
     if text is None:
         return False
     if definition.path.endswith(".S"):
-        return function.end <= text.count("\n") + 1
+        found = labels(text.encode("ascii", "replace"))
+        return any(
+            (label.name, label.start, label.end) == (function.name, function.start, function.end) for label in found
+        )
     there = function_at(text, function.start)
-    if there is not None:
-        return there.start == function.start
-    return invocation_in(text.split("\n"), function.start) is not None
+    if there is not None and there.name == function.name:
+        return there == function
+    use = invocation_in(text.split("\n"), function.start)
+    return use is not None and any(word and word in function.name for word in use.arguments)
