@@ -28,10 +28,8 @@ _NO_STACK = "(stack is not available)"
 
 def torn_stack(words: Words) -> str | None:
     """What is wrong with the stacks of a report, or None. Only the first stack of each kind is looked at."""
-    first: dict[Sign, int] = {}
-    for no, entry in enumerate(words.entries):
-        if type(entry) is Heading and entry.sign not in first:
-            first[entry.sign] = no
+    headings = [(entry.sign, no) for no, entry in enumerate(words.entries) if type(entry) is Heading]
+    first = dict(reversed(headings))
     stacks = [(sign, first[sign]) for sign in _JUDGED if sign in first]
     for sign, at in stacks:
         if len(words.bodies) + 1 - at < _LEAST:

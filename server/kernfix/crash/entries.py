@@ -140,8 +140,9 @@ def entries_of(bodies: list[str]) -> list[Entry]:
 
 def _common_frame(body: str, match: re.Match[str]) -> Frame:
     lead, address, maybe, function, offset, size = match.groups()
-    span = Span(0, len(lead), len(body))
-    return Frame(function, span, int(offset, 16), int(size, 16), reliable=maybe is None, address=address)
+    span = tuple.__new__(Span, (0, len(lead), len(body)))
+    told = int(offset, 16), int(size, 16), None, None, None, False, maybe is None, None, address, None, None, None
+    return tuple.__new__(Frame, (function, span, *told))
 
 
 def _inline_frame(body: str) -> Frame | None:

@@ -136,14 +136,19 @@ def registers_of(bodies: list[str]) -> dict[str, str]:
     """
     registers: dict[str, str] = {}
     user = False
+    seen: set[str] = set()
     bodies = _of_crash(bodies)
     for number in [number for number, line in enumerate(bodies) if line[:_KEY] in _READERS]:
-        key = bodies[number][:_KEY]
+        line = bodies[number]
+        key = line[:_KEY]
         if key in _LEADS:
             user = _LEADS[key](bodies, number)
-        if not user:
-            for name, digits in _READERS[key](bodies, number):
-                registers.setdefault(name, "0x" + digits)
+        read = _READERS[key]
+        if user or (line in seen and read is not _krnl):  # a dump is printed again when the kernel dies
+            continue
+        seen.add(line)
+        for name, digits in read(bodies, number):
+            registers.setdefault(name, "0x" + digits)
     return registers
 
 

@@ -113,16 +113,18 @@ class Report:
                 bodies, entries, told = [*compress(bodies, sure)], [*compress(entries, sure)], sum(sure[:told])
                 text = "\n".join(bodies)
         if _TAINT in text or _CUT[0] in text or _CUT[1] in text:
-            bodies, entries, told = self._shortened(bodies, entries, told)
+            bodies, entries, told = self._shortened(bodies, entries, told, is_tainted=_TAINT in text)
             text = "\n".join(bodies)
         far = Words(bodies, entries, text)
         if told >= len(bodies):
             return far, far
         return Words(bodies[:told], entries[:told], "\n".join(bodies[:told])), far
 
-    def _shortened(self, bodies: list[str], entries: list[Entry], told: int) -> tuple[list[str], list[Entry], int]:
+    def _shortened(
+        self, bodies: list[str], entries: list[Entry], told: int, *, is_tainted: bool
+    ) -> tuple[list[str], list[Entry], int]:
         """The same without what is dull, and without all below the panic or the deadlock that a long report ends with."""
-        if self.part.lines.contexts[0] != PLAIN:
+        if is_tainted and self.part.lines.contexts[0] != PLAIN:
             telling = [no == 0 or _TAINT not in body for no, body in enumerate(bodies)]
             bodies, entries, told = [*compress(bodies, telling)], [*compress(entries, telling)], sum(telling[:told])
         limit = _CUT_AFTER_KMSAN if "KMSAN" in bodies[0] else _CUT_AFTER
@@ -296,7 +298,7 @@ class _Processors:
     def joined(self, own: Part) -> Part:
         """The lines of a report, with what other processors answered where it asked them."""
         lines = own.lines
-        if _ASKED not in own.text or lines.contexts[0] in (CONSOLE, PLAIN):
+        if lines.contexts[0] in (CONSOLE, PLAIN) or _ASKED not in own.text:
             return own
         if self._answers is None:
             self._answers = self._all()
