@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kernfix.case import locate as case_locate
 from kernfix.case.locate import LocatedLog, locate_log, located_json
 from kernfix.crash import Log, parse
 
@@ -39,13 +42,19 @@ long ring_ioctl(struct file *file)
 """
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    (tmp_path / "kernel").mkdir()
-    (tmp_path / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 12\n")
-    (tmp_path / "Kconfig").write_text("")
-    (tmp_path / "kernel/ring.c").write_text(RING)
-    return tmp_path
+    folder = tmp_path / "linux"
+    (folder / "kernel").mkdir(parents=True)
+    (folder / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 12\n")
+    (folder / "Kconfig").write_text("")
+    (folder / "kernel/ring.c").write_text(RING)
+    return folder
 
 
 def located(tree: Path, text: str = LOG) -> LocatedLog:
@@ -94,3 +103,80 @@ def test_bad_tree_and_bad_vmlinux(tree: Path) -> None:
     found, problem = locate_log(Log(()), tree, tree / "vmlinux")
     assert found is None
     assert "vmlinux cannot be read" in str(problem)
+
+
+def test_bad_modules(tree: Path) -> None:
+    found, problem = locate_log(Log(()), tree, modules=tree)
+    assert found is None
+    assert "name its vmlinux, too" in str(problem)
+    found, problem = locate_log(Log(()), tree, tree / "vmlinux", tree / "none")
+    assert found is None
+    assert "none is not a folder" in str(problem)
+
+
+def test_modules_are_looked_for_in_their_folder(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(case_locate, "open_symbols", lambda *paths: (asked.append(paths), (None, "Enough."))[1])
+    assert locate_log(Log(()), tree, tree / "vmlinux", tree / "kernel") == (None, "Enough.")
+    assert asked == [(tree / "vmlinux", tree / "kernel")]
+
+
+SECRET = "int {0}(void)\n{{\n\tint secret_of_another;\n\treturn secret_of_another;\n}}\n"
+HOSTILE = """\
+[    3.100000] ------------[ cut here ]------------
+[    3.100001] WARNING: CPU: 0 PID: 42 at {0}:3 leak_fn+0x13/0x80 {0}:3
+[    3.100003] CPU: 0 UID: 0 PID: 42 Comm: repro Not tainted 6.12.4 #1
+[    3.100004] RIP: 0010:leak_fn+0x13/0x80 {0}:3
+[    3.100006] Call Trace:
+[    3.100007]  <TASK>
+[    3.100008]  leak_fn {0}:3 [inline]
+[    3.100009]  leak_fn+0x40/0xa0 {0}:3
+[    3.100010]  </TASK>
+[    3.100011] ---[ end trace 0000000000000000 ]---
+"""
+
+
+def places(document: object) -> Iterator[dict[str, Any]]:
+    """Every location in a JSON document."""
+    if isinstance(document, dict):
+        if "selector" in document:
+            yield document
+        document = list(document.values())
+    if isinstance(document, list):
+        for part in document:
+            yield from places(part)
+
+
+@pytest.mark.parametrize("name", ["leak_fn", "ring_put"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../secret.c",
+        "../../../../../../../../etc/passwd",
+        "/etc/passwd",
+        "{outside}/secret.c",
+        "kernel/../../secret.c",
+        "./../secret.c",
+        "kernel/link.c",
+        "kernel/absolute.c",
+        "out/secret.c",
+        "kernel/loop/secret.c",
+        "kernel/dangling.c",
+        "kernel",
+        "/build/../../secret.c",
+    ],
+)
+def test_no_path_of_a_log_leads_out_of_the_tree(tmp_path: Path, tree: Path, path: str, name: str) -> None:
+    (tmp_path / "secret.c").write_text(SECRET.format(name))
+    (tree / "kernel/link.c").symlink_to("../../secret.c")
+    (tree / "kernel/absolute.c").symlink_to(tmp_path / "secret.c")
+    (tree / "kernel/dangling.c").symlink_to("nowhere.c")
+    (tree / "kernel/loop").symlink_to("loop")
+    (tree / "out").symlink_to("..")
+    log = HOSTILE.replace("leak_fn", name).format(path.format(outside=tmp_path))
+    document = located_json(located(tree, log))
+    assert document
+    assert len(document[0]["stacks"][0]["frames"]) >= 2
+    found = {place["path"] for place in places(document)}
+    assert found == ({"kernel/ring.c"} if name == "ring_put" else set())
+    assert "secret_of_another" not in json.dumps(document)

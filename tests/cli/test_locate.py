@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from kernfix.cli import locate
 from kernfix.cli.main import main
+from kernfix.source.index.build import refresh
+from kernfix.source.tree import open_tree
 
 LOG = """\
 [    3.1] BUG: kernel NULL pointer dereference, address: 0000000000000008
@@ -37,7 +40,8 @@ long ring_ioctl(struct file *file)
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "linux"
     (folder / "kernel").mkdir(parents=True)
     (folder / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 12\n")
@@ -103,6 +107,13 @@ def test_no_console_log(tree: Path, text: str, capsys: pytest.CaptureFixture[str
         ((), "/", "name a file"),
         (("--vmlinux", "/nonexistent"), None, "/nonexistent cannot be read"),
         (("--vmlinux", "/etc/passwd"), None, "is not an ELF file"),
+        (("--modules", "/"), None, "name its vmlinux, too"),
+        (("--vmlinux", "/etc/passwd", "--modules", "/etc/passwd"), None, "/etc/passwd is not a folder"),
+        (
+            ("--vmlinux", "/etc/passwd", "--modules", "/none\x1b"),
+            None,
+            "/none\N{REPLACEMENT CHARACTER} is not a folder",
+        ),
     ],
 )
 def test_bad_input(
@@ -120,3 +131,63 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
         main(["locate", "log"])
     assert caught.value.code == 2
     assert "--tree" in capsys.readouterr().err
+
+
+def test_json_of_a_location(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every frame has a place or null; the fields are those that are promised."""
+    run(tree, "--json")
+    (crash,) = json.loads(capsys.readouterr().out)["files"][0]["crashes"]
+    frames = [frame for stack in crash["stacks"] for frame in stack["frames"]]
+    found = {frame["function"]: frame["location"] for frame in frames}
+    assert list(found) == ["ring_put", "ring_ioctl", "nowhere_at_all", "nowhere_else"]
+    assert (found["nowhere_at_all"], found["nowhere_else"]) == (None, None)
+    by_log, by_name = found["ring_put"], found["ring_ioctl"]
+    for location in (by_log, by_name):
+        assert set(location) >= {"path", "line", "function_start", "function_end", "how", "confidence", "selector"}
+        assert 0 < location["confidence"] <= 1
+    assert (by_log["path"], by_log["line"], by_log["how"]) == ("kernel/ring.c", 4, "log")
+    assert (by_name["line"], by_name["function_start"], by_name["function_end"]) == (7, 7, 10)
+    assert by_name["how"] == "symbol"
+    assert by_log["selector"].startswith("kernel/ring.c#ring_put+3~")
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, enough: float) -> None:
+    """Somebody looks on, and `enough` seconds are long."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(locate, "LONG_SECONDS", enough)
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_long_search_says_how_to_make_it_short(
+    tree: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_a_terminal(monkeypatch, 0.0)
+    spaced = tree.rename(tree.with_name("my linux"))
+    assert run(spaced, *words) == 0
+    out, err = capsys.readouterr()
+    assert f"kernfix index --tree '{spaced}' makes this instant." in err
+    assert "instant" not in out
+
+
+@pytest.mark.parametrize("case", ["indexed", "nothing searched for", "short"])
+def test_no_hint(tree: Path, case: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    on_a_terminal(monkeypatch, 600.0 if case == "short" else 0.0)
+    if case == "indexed":
+        opened, _ = open_tree(tree)
+        assert opened is not None
+        assert refresh(opened)[0]
+    if case == "nothing searched for":
+        stated = [line for line in LOG.splitlines(keepends=True) if "+0x" not in line or ".c:" in line]
+        (tree.parent / "log").write_text("".join(stated))
+    assert run(tree) == 0
+    err = capsys.readouterr().err
+    assert "searching the tree" in err, "this is a terminal"
+    assert "instant" not in err
+
+
+def test_no_hint_without_a_terminal(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(locate, "LONG_SECONDS", 0.0)
+    assert run(tree) == 0
+    assert capsys.readouterr().err == ""

@@ -21,16 +21,25 @@ class LocatedLog:
 
 
 def locate_log(
-    log: Log, tree_path: Path, vmlinux: Path | None = None, stop: Callable[[], bool] = lambda: False
+    log: Log,
+    tree_path: Path,
+    vmlinux: Path | None = None,
+    modules: Path | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[LocatedLog | None, str | None]:
-    """The crashes of `log` in the tree, or one sentence that says why the tree or `vmlinux` cannot be used.
+    """The crashes of `log` in the tree, or one sentence that says why the tree, `vmlinux` or `modules` cannot be used.
 
-    `vmlinux` is the kernel that printed the log, with debug information; where it fits, lines are exact. `stop` ends a search early.
+    `vmlinux` is the kernel that printed the log, with debug information; where it fits, lines are exact. `modules` is a folder with
+    the files of its modules, which are looked for beside it otherwise. `stop` ends a search early.
     """
+    if modules and not vmlinux:
+        return None, f"The modules in {modules} say nothing without their kernel; name its vmlinux, too."
+    if modules and not modules.is_dir():
+        return None, f"{modules} is not a folder; name the one that holds the kernel's modules."
     tree, problem = open_tree(tree_path)
     if tree is None:
         return None, problem
-    symbols, problem = open_symbols(vmlinux) if vmlinux else (None, None)
+    symbols, problem = open_symbols(vmlinux, modules) if vmlinux else (None, None)
     if problem:
         return None, problem
     return LocatedLog(tree, log, locate_all(log.crashes, tree, symbols, stop)), None

@@ -6,7 +6,9 @@ import argparse
 import contextlib
 import itertools
 import json
+import shlex
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +18,10 @@ from kernfix.cli.parse import read_log
 from kernfix.cli.terminal import printable
 from kernfix.crash import Crash, Frame, is_machinery
 from kernfix.source import Located, Location, Tree
+from kernfix.source.index.lookup import open_index
+
+LONG_SECONDS = 1.0
+"""From here on it is worth saying how to make it quicker."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,22 +29,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a console log, or - for standard input")
     parser.add_argument("--tree", type=Path, required=True, help="the kernel tree; it is only read")
     parser.add_argument("--vmlinux", type=Path, help="the kernel that crashed, with debug information, for exact lines")
+    parser.add_argument("--modules", type=Path, metavar="DIR", help="the folder of its modules, if not beside vmlinux")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the crashes with their code; the answer is no when there is no crash."""
     log = read_log(args.file)
+    began = time.monotonic()
     with _note("searching the tree …"):
-        located, problem = locate_log(log, args.tree, args.vmlinux)
+        located, problem = locate_log(log, args.tree, args.vmlinux, args.modules)
     if located is None:
         raise BadInput(problem or f"{args.tree} cannot be used.")
+    seconds = time.monotonic() - began
     if args.json:
         document = {"schema": "kernfix.crash/1", "files": [{"file": args.file, "crashes": located_json(located)}]}
         print(json.dumps(document))
     else:
         print("\n".join(lines(located)) or f"no crash in {args.file}")
+    if seconds >= LONG_SECONDS and sys.stderr.isatty() and _was_searched(located):
+        command = f"kernfix index --tree {shlex.quote(str(args.tree))}"
+        print(printable(f"note: all of the tree was searched; {command} makes this instant."), file=sys.stderr)
     return GOOD if log.crashes else NO
+
+
+def _was_searched(located: LocatedLog) -> bool:
+    """Whether functions were looked for by their names, and without an index."""
+    stacks = (stack for where in located.crashes for stack in where.stacks)
+    if not any(location is None or location.how == "symbol" for stack in stacks for location in stack.locations):
+        return False
+    index, _ = open_index(located.tree)
+    if index:
+        index.close()
+    return index is None
 
 
 @contextlib.contextmanager
@@ -105,7 +128,7 @@ def _frame_text(number: int, frame: Frame, location: Location | None, tree: Tree
     yield f"    #{number} {name}  {_place(location)}"
     yield f"         {_source(location, tree)}"
     for caller in location.inlined_by:
-        yield f"       inlined into {caller.function}  {_place(caller)}"
+        yield f"       inlined into {printable(caller.function or 'code')}  {_place(caller)}"
 
 
 def _place(location: Location) -> str:
