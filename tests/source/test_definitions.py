@@ -130,6 +130,22 @@ def test_a_name_that_is_nowhere_is_asked_for_once(tree: Tree, calls: Calls) -> N
     assert (calls.refreshes, calls.walks) == (1, 0)
 
 
+def test_it_is_not_asked_for_again_at_once(
+    make_tree: Callable[..., Tree], calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong is mended at once all the same."""
+    tree = indexed(make_tree())
+    for _ in range(3):
+        assert places(tree, "nowhere") == {"nowhere": []}
+    assert calls.refreshes == 1
+    make_tree({"kernel/ring.c": "\nint ring_put(void)\n{\n}\n"})
+    assert places(tree, "nowhere", "ring_put")["ring_put"][0] == "kernel/ring.c:2"
+    assert calls.refreshes == 2
+    monkeypatch.setattr(definitions, "_AGAIN_SECONDS", 0.0)
+    places(tree, "nowhere")
+    assert calls.refreshes == 3
+
+
 def test_no_index(tree: Tree, calls: Calls) -> None:
     assert places(tree, "ring_stub", "nowhere") == {"ring_stub": ["include/ring.h:3"], "nowhere": []}
     assert (calls.refreshes, calls.walks) == (0, 1)

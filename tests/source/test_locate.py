@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
-from kernfix.crash.model import Crash, Frame, SourceLine, Span, Stack
+from kernfix.crash.model import Crash, Frame, Machine, SourceLine, Span, Stack
 from kernfix.source import Located, Location, Symbols, Tree, locate, locate_all
 from kernfix.source.debuginfo import Chain, Place
+from kernfix.source.index.build import refresh
 
 HEAD = Span(0, 0, 1)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
 
 def crash(
@@ -241,3 +248,73 @@ def test_file_that_is_not_utf8(make_tree: Callable[..., Tree]) -> None:
     tree = make_tree({"kernel/old.c": b'/* \xe9 */\nint old_fn(void)\n{\n\tp("\xe9");\n}\n'})
     check(one(tree, frame("old_fn", "kernel/old.c", 4)), "log", "kernel/old.c", 4)
     check(one(tree, frame("old_fn")), "symbol", "kernel/old.c", 2)
+
+
+FRAMES = (
+    frame("ring_put", "kernel/ring.c", 11),
+    frame("ring_put", "kernel/ring.c", 25),
+    frame("ring_put.constprop.0", offset=4, size=16),
+    frame("report"),
+    frame("bar_start"),
+    frame("__x64_sys_ring_write"),
+    frame("entry_call"),
+    frame("cpu_idle"),
+    frame("ring_stub", "gone.h", 2),
+    frame("nowhere"),
+)
+
+
+def test_an_index_changes_nothing_but_the_time(tree: Tree) -> None:
+    without = locate(crash(*FRAMES), tree)
+    assert sum(location is not None for location in without.stacks[0].locations) == len(FRAMES) - 1
+    assert refresh(tree)[0]
+    assert locate(crash(*FRAMES), tree) == without
+
+
+def test_a_function_that_a_macro_makes(make_tree: Callable[..., Tree]) -> None:
+    """Its place is the macro's; only the index knows it."""
+    tree = make_tree({"include/show.h": "#define DEFINE_SHOW_ATTRIBUTE(n) \\\nint n##_open(void) \\\n{ \\\n}\n"})
+    assert one(tree, frame("ring_stats_open")) is None
+    assert refresh(tree)[0]
+    check(one(tree, frame("ring_stats_open")), "symbol", "kernel/ring.c", 30, least=0.9)
+
+
+def test_an_index_needs_no_grep(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refresh(tree)[0]
+    monkeypatch.setenv("PATH", str(tree.root))
+    located = locate(crash(frame("ring_put")), tree)
+    check(located.stacks[0].locations[0], "symbol", "kernel/ring.c", 7)
+    assert located.problems == ()
+
+
+def test_an_index_of_before_an_edit(make_tree: Callable[..., Tree]) -> None:
+    tree = make_tree()
+    assert refresh(tree)[0]
+    make_tree({"drivers/foo/main.c": "/* new */\nint foo_start(void)\n{\n}\n"})
+    check(one(tree, frame("foo_start")), "symbol", "drivers/foo/main.c", 2)
+
+
+def test_a_kernel_of_another_version(tree: Tree) -> None:
+    """A line of it may have another number here, also where it is in the right function."""
+    old = replace(crash(frame("ring_put", "kernel/ring.c", 11)), machine=Machine(kernel="6.1.0-13-amd64 #1"))
+    location = locate(old, tree).stacks[0].locations[0]
+    check(location, "log", "kernel/ring.c", 11, most=0.5)
+    assert location is not None
+    assert "Linux 6.1" in location.reason
+
+
+def test_the_only_definition_is_of_another_architecture(make_tree: Callable[..., Tree]) -> None:
+    tree = make_tree({"arch/arm64/kernel/only.c": "void only_here(void)\n{\n}\n"})
+    check(one(tree, frame("only_here")), "symbol", "arch/arm64/kernel/only.c", 1, most=0.2)
+
+
+@pytest.mark.parametrize("path", ["../secret.c", "/etc/passwd", "kernel/link.c", "out/secret.c", "", "kernel", "a\0b"])
+def test_debug_information_does_not_lead_out_of_the_tree(tree: Tree, path: str) -> None:
+    (tree.root.parent / "secret.c").write_text("int secret(void)\n{\n}\n")
+    (tree.root / "kernel/link.c").symlink_to("../../secret.c")
+    (tree.root / "out").symlink_to("..")
+    found = symbols({"secret": (Place(path, 1, None, "secret"),)})
+    stated = frame("secret", path, 1, offset=9, size=4096)
+    located = locate(crash(stated, site=SourceLine(path, 1), function="secret"), tree, found)
+    assert located.stacks[0].locations == (None,)
+    assert located.site is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from kernfix.source.functions import function_at, invocation_in
 from kernfix.source.index.assembly import labels
@@ -13,6 +15,10 @@ from kernfix.source.tree import Tree
 
 Definitions = Mapping[str, Sequence[Definition]]
 """The definitions of each symbol, the likeliest first."""
+
+_AGAIN_SECONDS = 30.0
+_refreshed: dict[Path, float] = {}
+"""When this process brought the index of a tree up to date."""
 
 
 def find(
@@ -29,10 +35,12 @@ def find(
     if not names:
         return {}, None
     found = _indexed(tree, names)
-    if found is not None and not _hold(tree, found) and not stop():
+    if found is not None and not stop() and not (_holds_all(tree, found) and _is_complete(tree, found)):
         from kernfix.source.index.build import refresh  # slow to load, and rarely needed
 
         refreshed, _ = refresh(tree, stop=stop)
+        if refreshed:
+            _refreshed[tree.root] = time.monotonic()
         found = _indexed(tree, names) if refreshed else None
     if found is not None:
         return found, None
@@ -49,10 +57,15 @@ def _indexed(tree: Tree, names: Mapping[str | None, set[str]]) -> dict[str | Non
         return None if index.problem else found
 
 
-def _hold(tree: Tree, found: Mapping[str | None, Definitions]) -> bool:
-    """Whether every name was found, and is still defined where the index says."""
-    every = [each for its in found.values() for each in its.values()]
-    return all(every) and all(_holds(tree, each[0]) for each in every)
+def _is_complete(tree: Tree, found: Mapping[str | None, Definitions]) -> bool:
+    """Whether every name was found, or was looked for in vain a moment ago: most logs have names that their tree does not."""
+    just_now = time.monotonic() - _refreshed.get(tree.root, -_AGAIN_SECONDS) < _AGAIN_SECONDS
+    return just_now or all(every for its in found.values() for every in its.values())
+
+
+def _holds_all(tree: Tree, found: Mapping[str | None, Definitions]) -> bool:
+    """Whether what was found is still defined where the index says."""
+    return all(_holds(tree, every[0]) for its in found.values() for every in its.values() if every)
 
 
 def _holds(tree: Tree, definition: Definition) -> bool:
