@@ -234,8 +234,8 @@ def children() -> Callable[[int, str], list[int]]:
     """The processes that a process has started from that module."""
 
     def find(pid: int, module: str) -> list[int]:
-        started = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-        return [child for child in started if module in _command_of(child)]
+        started = (path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+        return [int(child) for children in started for child in children if module in _command_of(int(child))]
 
     return find
 

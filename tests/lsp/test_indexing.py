@@ -109,13 +109,6 @@ async def test_what_only_the_index_finds_is_found_when_it_is_made(
     assert [path.name for path in made.parent.iterdir() if path.suffix == ".db"] == [made.name]
 
 
-async def test_a_quick_refresh_shows_no_progress(start: Any, vixen: Path) -> None:
-    editor = await start()
-    uri = editor.open(vixen / "console.crash", LOG)
-    await until_links(editor, uri, vixen, SHOW, READ)
-    assert progress(editor) == []
-
-
 async def test_long_work_is_shown(start: Any, vixen: Path, hold: Hold) -> None:
     """With how many of all files were read."""
     body = "".join(f"static int step_{number}(int a)\n{{\n\treturn a + {number};\n}}\n" for number in range(150))

@@ -7,13 +7,13 @@ logs are located again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from kernfix.lsp.aside import aside
 from kernfix.lsp.logs import locate_again
 from kernfix.lsp.progress import Report, unseen, working
 from kernfix.lsp.session import KernfixServer
@@ -110,31 +110,33 @@ class Indexer:
 
     async def _work(self, tree: Tree, token: types.ProgressToken | None, quiet: float) -> Result:
         """Refresh, and show it when it takes longer than `quiet` seconds."""
-        refresh_aside = await asyncio.to_thread(_load)
         show: Report = unseen
         last = None
+        loop = asyncio.get_running_loop()
 
         def tell(progress: Progress) -> None:
+            loop.call_soon_threadsafe(take, progress)
+
+        def take(progress: Progress) -> None:
             nonlocal last
             last = progress
             show(*_say(progress))
 
+        async def work() -> Result:
+            from kernfix.source.index.child import refresh_aside  # takes longer to load than the loop may be held up
+
+            return await refresh_aside(tree, tell)
+
         async with asyncio.TaskGroup() as group:
-            work = group.create_task(refresh_aside(tree, tell))
-            await asyncio.wait({work}, timeout=quiet)
-            if not work.done():
+            # Not on this loop: when it ends in the moment that a process is being started, asyncio waits for that process forever.
+            task = group.create_task(aside(work))
+            await asyncio.wait({task}, timeout=quiet)
+            if not task.done():
                 async with working(self._server, f"Indexing Linux {tree.version}", token, percentage=0) as show:
                     if last:
                         show(*_say(last))
-                    await asyncio.wait({work})
-        return work.result()
-
-
-def _load() -> Callable[[Tree, Callable[[Progress], None]], Coroutine[Any, Any, Result]]:
-    """What makes indexes; loading it takes longer than the loop may be held up."""
-    from kernfix.source.index.child import refresh_aside
-
-    return refresh_aside
+                    await asyncio.wait({task})
+        return task.result()
 
 
 def _say(progress: Progress) -> tuple[str, int | None]:

@@ -48,7 +48,7 @@ async def working(
 
     def report(message: str, percentage: int | None = None) -> None:
         nonlocal last
-        if time.monotonic() - last >= INTERVAL_SECONDS:
+        if token in progress.tokens and time.monotonic() - last >= INTERVAL_SECONDS:  # nothing may follow the end
             last = time.monotonic()
             progress.report(
                 token, types.WorkDoneProgressReport(message=message, cancellable=True, percentage=percentage)
