@@ -178,6 +178,20 @@ def test_a_tie_is_said(tree: Tree, count: int) -> None:
     assert choice.confidence == pytest.approx(0.1 + 0.7 / count)
 
 
+def test_what_is_in_no_module_is_rather_no_drivers(tree: Tree) -> None:
+    paths = ("drivers/block/thread.c", "kernel/thread.c", "sound/thread.c")
+    check(chosen(tree, *paths), "kernel/thread.c", 0.6, 0.6, "One of 3 likely definitions", "no driver's")
+    check(chosen(tree, *paths, of=frame(module="snd")), "drivers/block/thread.c", 0.3, 0.4, "3 of them equally likely")
+    check(chosen(tree, *paths, around=beside("drivers/block/x.c")), "drivers/block/thread.c", 0.6, 0.6, "other frames")
+
+
+def test_memory_without_a_management_unit(tree: Tree) -> None:
+    paths = ("mm/mmap.c", "mm/nommu.c")
+    check(chosen(tree, *paths), "mm/mmap.c", 0.85, 0.85, "not for another architecture")
+    check(chosen(tree, *paths, arch="riscv64"), "mm/mmap.c", 0.4, 0.5, "2 of them")
+    check(chosen(tree, "mm/nommu.c"), "mm/nommu.c", 0.2, 0.2, "not for x86_64")
+
+
 def test_a_tie_of_some(tree: Tree) -> None:
     paths = ("drivers/a/main.c", "drivers/b/main.c", "drivers/c/main.c", "tools/main.c")
     around = beside("drivers/b/main.c", "drivers/c/main.c")

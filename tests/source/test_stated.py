@@ -242,6 +242,52 @@ def test_a_line_without_code_was_not_meant(make_tree: Callable[..., Tree], line:
     assert ("no code" in location.reason) != is_code
 
 
+NESTED = """\
+SYM_CODE_START(enter)
+	push x
+SYM_INNER_LABEL(enter_safe_stack, SYM_L_GLOBAL)
+	call x
+SYM_CODE_END(enter)
+	nop
+SYM_FUNC_START(leave)
+	ret
+SYM_FUNC_END(leave)
+"""
+
+
+@pytest.mark.parametrize(
+    ("symbol", "line", "how", "there", "confidence", "function"),
+    [
+        ("enter", 2, "log", 2, 0.95, "enter"),
+        ("enter", 4, "log", 4, 0.95, "enter"),
+        ("enter_safe_stack", 4, "log", 4, 0.95, "enter_safe_stack"),
+        ("leave", 4, "relocated", 7, 0.5, "leave"),
+        ("made_by_assembler", 4, "log", 4, 0.6, "enter_safe_stack"),
+        ("made_by_assembler", 6, "log", 6, 0.6, None),
+    ],
+)
+def test_assembler(
+    make_tree: Callable[..., Tree],
+    symbol: str,
+    line: int,
+    how: str,
+    there: int,
+    confidence: float,
+    function: str | None,
+) -> None:
+    location = place(make_tree({"arch/x86/entry/nested.S": NESTED}), symbol, line, None, "arch/x86/entry/nested.S")
+    check(location, how, there, confidence, confidence)
+    assert location is not None
+    assert location.function == function
+
+
+def test_assembler_of_another_version(make_tree: Callable[..., Tree]) -> None:
+    tree, path = make_tree({"arch/x86/entry/nested.S": NESTED}), "arch/x86/entry/nested.S"
+    assert place(tree, "made_by_assembler", 4, "6.1.0", path) is None
+    check(place(tree, "leave", 4, "6.1.0", path), "relocated", 7, 0.5, 0.5)
+    check(place(tree, "leave", 8, "6.1.0", path), "log", 8, 0.4, 0.4)
+
+
 MADE = """\
 SHOW(temperature)
 SHOW_TWO(alarm,

@@ -14,8 +14,13 @@ from kernfix.source.tree import Tree
 _LAST = frozenset({"tools", "samples", "scripts", "Documentation"})
 _LAST_BELOW = frozenset({"boot", "libstub", "purgatory", "tools", "um", "vdso"})
 """Folders of ``arch/`` and ``drivers/`` whose code runs before a kernel, or in user space."""
+_DRIVERS = frozenset({"drivers", "sound", "samples"})
 _OTHER_WIDTH = {"i386": "_64", "x86_64": "_32", "amd64": "_32"}
 """How the files end that are built only for the other half of an architecture."""
+_HAS_MMU = frozenset(
+    {"i386", "x86_64", "amd64", "arm64", "aarch64", "ppc64", "ppc64le", "s390", "s390x", "loongarch", "mips"}
+)
+"""Architectures without a kernel for processors that have no memory management unit (``mm/nommu.c``)."""
 _FOREIGN = 0.2
 """How sure a definition is that no kernel of the crash's architecture is built from."""
 _SOURCE_ARCH = {
@@ -39,6 +44,9 @@ class Near(NamedTuple):
     folders: Counter[str]
 
 
+_Weight = tuple[bool, int, int, bool]
+"""What speaks for a definition: the log names its file, other frames are in its file, in its folder, and it is no driver's."""
+
 InModule = Callable[[str, str], bool]
 """Whether the source file of that path may be a part of the module of that name."""
 
@@ -54,6 +62,8 @@ def tier(tree: Tree, path: str, arch: str | None) -> tuple[bool, bool, int, bool
     apart = first in _LAST or (first in ("arch", "drivers") and not _LAST_BELOW.isdisjoint(pure.parts[2:-1]))
     of_arch = {_SOURCE_ARCH.get(arch or "", arch): 0}.get(second, 2) if first == "arch" else 1
     if first == "arch" and pure.stem.endswith(_OTHER_WIDTH.get(arch or "", "/")):
+        of_arch = 2
+    if arch in _HAS_MMU and pure.stem.endswith("nommu"):
         of_arch = 2
     header = pure.suffix == ".h"
     built = not header and tree.path(str(pure.with_suffix(".o"))) is not None
@@ -109,9 +119,10 @@ def _best(
     likely = [each for each in every if tier(tree, each.path, arch) == lowest]
     stated = PurePosixPath(frame.file).name if frame.file else None
 
-    def weight(definition: Definition) -> tuple[bool, int, int]:
+    def weight(definition: Definition) -> _Weight:
         path = PurePosixPath(definition.path)
-        return path.name == stated, around.files[definition.path], around.folders[str(path.parent)]
+        is_core = frame.module is None and path.parts[0] not in _DRIVERS
+        return path.name == stated, around.files[definition.path], around.folders[str(path.parent)], is_core
 
     best = max(likely, key=weight)
     if len(likely) == 1:
@@ -136,8 +147,10 @@ def _why(lowest: tuple[bool, bool, int, bool], arch: str | None) -> str:
     return "the only one of the kernel proper that is not for another architecture"
 
 
-def _nearest(weight: tuple[bool, int, int], best: Definition) -> str:
-    named, in_file, _ = weight
+def _nearest(weight: _Weight, best: Definition) -> str:
+    named, in_file, in_folder, _ = weight
     if named:
         return "the one in the file that the log names"
-    return "in the file of other frames" if in_file else f"in {PurePosixPath(best.path).parent}/ as other frames"
+    if in_file:
+        return "in the file of other frames"
+    return f"in {PurePosixPath(best.path).parent}/ as other frames" if in_folder else "the only one that is no driver's"

@@ -85,6 +85,9 @@ def _as_stated(
     text, function = texts.line(path, line), texts.function(path, line)
     if text is None:
         return None
+    own = texts.named(path, symbol) if path.endswith(".S") else None
+    if own and own.start <= line <= own.end:
+        function = own  # labels stand inside of others
     if function and same_function(symbol, function.name):
         confidence, reason = 0.95, f"{source} states this line, and it is in {function.name}() here"
         if series:
@@ -92,13 +95,15 @@ def _as_stated(
         if _NO_CODE.match(text) and not path.endswith(".S"):
             confidence, reason = _NOT_ITS_LINE, f"{reason}, and the line has no code"
         return texts.location(path, line, function, how, confidence, f"{reason}.")
-    trust = 0.5 if series else 1.0
     if path.endswith(".S"):
-        reason = f"{source} states this line of assembler code."
-        return texts.location(path, line, function, how, 0.6 * trust, reason)
+        return (
+            None
+            if own or series
+            else texts.location(path, line, function, how, 0.6, f"{source} states this line of assembler code.")
+        )
     if function is None and _may_make(symbol, path, line, texts):
         reason = f"{source} states this line, where a macro makes {symbol}()."
-        return texts.location(path, line, None, how, 0.7 * trust, reason)
+        return texts.location(path, line, None, how, _OTHER_VERSION if series else 0.7, reason)
     return None
 
 
