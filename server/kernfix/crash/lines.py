@@ -74,12 +74,11 @@ class Lines:
 
     def at(self, places: list[int]) -> Lines:
         """The lines at these places, counted from the first of these."""
-        numbers, bodies, begins, contexts = self.numbers, self.bodies, self.begins, self.contexts
         return Lines(
-            [numbers[at] for at in places],
-            [bodies[at] for at in places],
-            [begins[at] for at in places],
-            [contexts[at] for at in places],
+            [*map(self.numbers.__getitem__, places)],
+            [*map(self.bodies.__getitem__, places)],
+            [*map(self.begins.__getitem__, places)],
+            [*map(self.contexts.__getitem__, places)],
             self.raws,
         )
 

@@ -167,13 +167,16 @@ class Context:
         end = min(len(self.lines.bodies), at + REPORT_LIMIT)
         return min(end, later[-1]) if len(later) == MOST_INSIDE else end
 
-    def telling(self, at: int, far: int) -> int:
-        """Where title and blame of the headline at index `at` must have been told."""
+    def telling(self, at: int, far: int, text: str) -> int:
+        """Where title and blame of the headline at index `at` must have been told; `text` are the words from there to `far`."""
         bodies = self.lines.bodies
         if self.lines.contexts[at] not in (PLAIN, CONSOLE):
             return far
         heads = (no for no in self.after(at) if not (_INSIDE.search(bodies[no]) or _is_inlined(bodies, no)))
         stop = min(next(heads, far), far)
+        one, two, three = _OTHER_REPORT
+        if not (one in text or two in text or three in text):
+            return stop
         if self._foreign is None:
             self._foreign = _other_reports(bodies)
         other = bisect_right(self._foreign, at)
@@ -209,7 +212,7 @@ def reports(stretch: Stretch) -> Iterator[Report]:
         reach = max(end, context.far(at))
         part = processors.joined(context.part(at, end))
         far = part if reach == end else processors.joined(context.part(at, reach))
-        telling = context.telling(at, reach)
+        telling = context.telling(at, reach, far.text)
         told = len(far.entries) if telling == reach else telling - at
         yield Report(headline.family, part, far, told, context.lines.bodies[max(0, at - _BEFORE) : at], root)
 
