@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from kernfix.crash.model import Executor, SourceLine
@@ -33,11 +34,17 @@ class _Row(NamedTuple):
     """The words that a line begins with, and the pattern of that line, which may go on to the next one."""
 
     words: str
-    pattern: re.Pattern[str]
+    pattern: str
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """On first use: a log has few of the messages."""
+    return re.compile(pattern)
 
 
 _ROWS = tuple(
-    _Row(words, re.compile(pattern))
+    _Row(words, pattern)
     for words, pattern in (
         # KASAN: mm/kasan/report.c, report_generic.c, and mm/kasan/report.c:kasan_non_canonical_hook()
         ("Read of size ", rf"(?P<access>Read) of size {_SIZE} (?:at addr {_ADDRESS}|by )"),
@@ -205,7 +212,7 @@ def _of_headline(headline: str, text: str) -> Iterator[re.Match[str]]:
     for word in _HEADLINE_WORDS:
         at = headline.find(word)
         for words, pattern in _BY_KEY[word[:_KEY]] if at > 0 else ():
-            if found := text.startswith(words, at) and pattern.match(text, at):
+            if found := text.startswith(words, at) and _compiled(pattern).match(text, at):
                 yield found
 
 
@@ -213,7 +220,7 @@ def _of_lines(lines: list[str]) -> Iterator[re.Match[str]]:
     for number in [number for number, line in enumerate(lines) if line[:_KEY] in _BY_KEY]:
         line = lines[number]
         for words, pattern in _BY_KEY[line[:_KEY]]:
-            if line.startswith(words) and (found := pattern.match("\n".join(lines[number : number + 2]))):
+            if line.startswith(words) and (found := _compiled(pattern).match("\n".join(lines[number : number + 2]))):
                 yield found
 
 
