@@ -105,7 +105,7 @@ class Indexer:
             self._server.note_once("\n".join(said))
         if refreshed and (refreshed.changed or refreshed.removed or tree.root not in self._made):
             self._made.add(tree.root)
-            locate_again(self._server, lambda log: log.may_be_in(tree))
+            locate_again(self._server, lambda log: log.may_be_in(tree), delay=0.0)
         return refreshed, problem
 
     async def _work(self, tree: Tree, token: types.ProgressToken | None, quiet: float) -> Result:

@@ -121,11 +121,13 @@ class OpenLog:
         return dataclasses.replace(analysis, located=answer.located, unlocated="" if answer.located else answer.problem)
 
 
-def locate_again(server: KernfixServer, concerned: Callable[[OpenLog], bool] = lambda log: True) -> None:
-    """Start over with open logs: what they were located in has changed."""
+def locate_again(
+    server: KernfixServer, concerned: Callable[[OpenLog], bool] = lambda log: True, delay: float = DEBOUNCE_SECONDS
+) -> None:
+    """Start over with open logs: what they were located in has changed, and perhaps goes on changing for `delay` seconds."""
     for uri, log in server.logs.items():
         if (document := server.document(uri)) and concerned(log):
-            log.update(document.text, DEBOUNCE_SECONDS)
+            log.update(document.text, delay)
 
 
 def keys(crashes: tuple[Crash, ...]) -> Iterator[Key]:

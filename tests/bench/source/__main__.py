@@ -13,6 +13,7 @@ from pathlib import Path
 import accuracy
 import indexing
 import relocation
+import server
 import symbols
 from rows import Given, Row, lines
 
@@ -20,6 +21,7 @@ PARTS: dict[str, Callable[[Given], Iterator[Row]]] = {
     "accuracy": accuracy.rows,
     "indexing": indexing.rows,
     "relocation": relocation.rows,
+    "server": server.rows,
     "symbols": symbols.rows,
 }
 

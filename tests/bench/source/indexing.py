@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import resource
 import statistics
@@ -13,18 +12,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rows import Given, Row, lines
 
 from kernfix.source import Tree, open_tree
 from kernfix.source.index.build import Refreshed, refresh
-from kernfix.source.index.child import refresh_aside
 from kernfix.source.index.lookup import Index, open_index
 from kernfix.source.index.walk import walk
 
 CHANGED = 100
-IDLE_SECONDS = 20
 MISSING = Path(tempfile.gettempdir()) / "kernfix-missing-symbols.txt"
 """The symbols that no definition was found for are written here, one a line."""
 
@@ -38,7 +34,6 @@ def rows(given: Given) -> Iterator[Row]:
         yield from _building(tree)
         yield from _asking(tree, given.vmlinux)
         yield from _refreshing(tree)
-        yield from _beside(tree, f"{folder}/another")
 
 
 @contextmanager
@@ -132,47 +127,6 @@ def _symbols(vmlinux: Path) -> list[str]:
     return sorted({each[2] for each in words if len(each) == 3 and each[1] in "tTwW"})
 
 
-def _beside(tree: Tree, cache: str) -> Iterator[Row]:
-    """An event loop in a process of its own, with nothing to do but to have the index made and to tick."""
-    command = [sys.executable, __file__, "--loop", str(tree.root)]
-    done = subprocess.run(
-        command, env={**os.environ, "XDG_CACHE_HOME": cache}, check=True, capture_output=True, text=True
-    )
-    stall, work, idle, memory, seconds = map(float, done.stdout.split())
-    of = f"ticks of 1 ms for {seconds:.0f} s; {idle:.1f} ms in {IDLE_SECONDS} s without an index, which is what else the machine does"
-    yield Row("longest stall of an event loop while the index is made", stall, "ms", 20, True, of)
-    of = "processor time between two ticks, which no other process can add to"
-    yield Row("most that the loop itself has to do at once", work, "ms", 20, True, of)
-    yield Row("memory of the process of that loop", memory, "MB", 200, True, "the most that it had")
-
-
-async def _loop(tree: Tree) -> tuple[float, float, float, float, float]:
-    """The longest stall and most work at once in ms, the longest stall without an index, the most memory in MB, the index's seconds."""
-    idle, _ = await _longest_stall(asyncio.create_task(asyncio.sleep(IDLE_SECONDS)))
-    task = asyncio.create_task(refresh_aside(tree, lambda _: None))
-    stall, work = await _longest_stall(task)
-    refreshed, problem = task.result()
-    assert refreshed is not None, problem
-    return stall, work, idle, _most_memory(), refreshed.seconds
-
-
-def _most_memory() -> float:
-    """In MB; getrusage would know that of the parent, too."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 1024
-
-
-async def _longest_stall(task: asyncio.Task[Any]) -> tuple[float, float]:
-    """Until the task is done: how much later than asked a sleep ended, and the most processor time that went by in one, both in ms."""
-    stall = work = 0.0
-    while not task.done():
-        begin, used = time.perf_counter(), time.thread_time()
-        await asyncio.sleep(0.001)
-        stall = max(stall, time.perf_counter() - begin - 0.001)
-        work = max(work, time.thread_time() - used)
-    return stall * 1000, work * 1000
-
-
 def _timed(tree: Tree) -> tuple[float, float, Refreshed]:
     before = sum(_cpu())
     began = time.perf_counter()
@@ -200,14 +154,9 @@ def _cpu() -> tuple[float, float]:
 
 
 def main() -> None:
-    """The rows for a tree, a vmlinux and an older tree; or one end of `_beside`."""
-    if sys.argv[1] == "--loop":
-        tree, problem = open_tree(Path(sys.argv[2]))
-        assert tree is not None, problem
-        print(*asyncio.run(_loop(tree)))
-    else:
-        for line in lines(rows(Given(*(Path(word).resolve() for word in sys.argv[1:4])))):
-            print(line, flush=True)
+    """The rows for a tree, a vmlinux and an older tree."""
+    for line in lines(rows(Given(*(Path(word).resolve() for word in sys.argv[1:4])))):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
