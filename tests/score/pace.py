@@ -20,7 +20,7 @@ from kernfix.crash import decode, parse
 LOGS = Path(__file__).resolve().parents[1] / "crash" / "logs"
 
 MEGA = 1_000_000
-ROUNDS = 5
+ROUNDS = 10
 CRASHES = 20
 LARGE, SMALL = 200 * MEGA, 50 * MEGA
 MOST_GROWTH = 1.25 * LARGE / SMALL

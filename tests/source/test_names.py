@@ -21,6 +21,11 @@ from kernfix.source import definition_names, same_function
         ("__arm64_sys_read", "sys_read"),
         ("__ia32_compat_sys_ioctl", "compat_sys_ioctl"),
         ("__do_compat_sys_ioctl.isra.0", "compat_sys_ioctl"),
+        ("SyS_read", "sys_read"),
+        ("SYSC_read", "sys_read"),
+        ("C_SYSC_ioctl", "compat_sys_ioctl"),
+        ("compat_SyS_ioctl", "compat_sys_ioctl"),
+        ("SySTEM_read", "SySTEM_read"),
         ("__sys_sendto", "__sys_sendto"),
     ],
 )

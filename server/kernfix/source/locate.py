@@ -17,7 +17,7 @@ from kernfix.source.model import Function, Located, LocatedStack, Location
 from kernfix.source.names import same_function
 from kernfix.source.rank import choose, near
 from kernfix.source.search import Stop
-from kernfix.source.stated import Old, stated
+from kernfix.source.stated import OTHER_VERSION, Old, relocated, stated
 from kernfix.source.texts import Texts
 from kernfix.source.tree import Tree
 
@@ -44,15 +44,15 @@ def locate_all(
     at_hand = [_at_hand(crash, texts, symbols) for crash in crashes]
     missing = {
         (frame.holder, crash.arch)
-        for crash, (found, _) in zip(crashes, at_hand, strict=True)
+        for crash, (found, _, _) in zip(crashes, at_hand, strict=True)
         for frame in _frames(crash)
         if frame not in found
     }
     definitions, unable = find(tree, missing, stop)
     stopped = ["The search was stopped before its end."] if stop() else []
     return tuple(
-        _located(crash, found, definitions.get(crash.arch, {}), texts, [*stopped, *problems], unable)
-        for crash, (found, problems) in zip(crashes, at_hand, strict=True)
+        _located(crash, found, definitions.get(crash.arch, {}), texts, old, [*stopped, *problems], unable)
+        for crash, (found, old, problems) in zip(crashes, at_hand, strict=True)
     )
 
 
@@ -61,9 +61,15 @@ def _frames(crash: Crash) -> Iterator[Frame]:
 
 
 def _located(
-    crash: Crash, found: _Frames, definitions: Definitions, texts: Texts, problems: list[str], unable: str | None
+    crash: Crash,
+    found: _Frames,
+    definitions: Definitions,
+    texts: Texts,
+    old: Old,
+    problems: list[str],
+    unable: str | None,
 ) -> Located:
-    site = _site(crash, found, definitions, texts)
+    site = _site(crash, found, definitions, texts, old)
     locations = _by_name(crash, found, definitions, site, texts) | found
     if unable and not all(frame in locations for frame in _frames(crash)):
         problems.append(unable)
@@ -80,17 +86,17 @@ def _missing(frame: Frame, tree: Tree) -> str:
     return f"{frame.holder}: no definition was found; a macro or the assembler may make it."
 
 
-def _at_hand(crash: Crash, texts: Texts, symbols: Symbols | None) -> tuple[_Frames, list[str]]:
+def _at_hand(crash: Crash, texts: Texts, symbols: Symbols | None) -> tuple[_Frames, Old, list[str]]:
     """What the log and debug information say; where they differ, the one that fits the tree better, and else the log.
 
-    With it, why debug information was of no use.
+    With it, the texts of the kernel that crashed, and why debug information was of no use.
     """
     old = Old(crash, texts.tree)
     found = _by_log(crash, texts, old)
     if symbols is None:
-        return found, []
+        return found, old, []
     if reason := symbols.refusal(crash):
-        return found, [f"The debug information is of another kernel and is not used: {reason}."]
+        return found, old, [f"The debug information is of another kernel and is not used: {reason}."]
     located, problems = _by_symbols(crash, texts, symbols, old)
     if doubt := symbols.doubt(crash):
         problems.append(f"The debug information may be of another build: {doubt}.")
@@ -100,7 +106,7 @@ def _at_hand(crash: Crash, texts: Texts, symbols: Symbols | None) -> tuple[_Fram
     unused = all(location.how != "debuginfo" for location in found.values())
     if not problems and unused and any(frame.offset is not None and frame not in found for frame in _frames(crash)):
         problems = ["The debug information fits no frame: it is of another kernel than the one that printed this log."]
-    return found, problems
+    return found, old, problems
 
 
 def _by_log(crash: Crash, texts: Texts, old: Old) -> _Frames:
@@ -162,17 +168,23 @@ def _kbuild(tree: Tree) -> Kbuild:
     return read_kbuild(tree)
 
 
-def _site(crash: Crash, found: Mapping[Frame, Location], definitions: Definitions, texts: Texts) -> Location | None:
+def _site(
+    crash: Crash, found: Mapping[Frame, Location], definitions: Definitions, texts: Texts, old: Old
+) -> Location | None:
     """The headline's own file and line."""
     path = texts.find(crash.site.file) if crash.site else None
     if crash.site is None or path is None or texts.line(path, crash.site.line) is None:
         return None
+    if moved := relocated(path, crash.site.line, texts, old):
+        return moved
     line, function = crash.site.line, texts.function(path, crash.site.line)
     names = {crash.function or "", *(frame.holder for frame in _frames(crash))}
     paths = {location.path for location in found.values()} | {
         each.path for name in names for each in definitions.get(name, ())
     }
     confidence, reason = _trust(function, names, path in paths)
+    if old.series:
+        confidence, reason = min(confidence, OTHER_VERSION), f"{reason} But the kernel was Linux {old.series}."
     return texts.location(path, line, function, "log", confidence, reason)
 
 

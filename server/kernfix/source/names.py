@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-_SYSCALL = re.compile(r"__[a-z0-9]+_(compat_)?sys_(\w+)")
-"""Wrappers of a system call, such as ``__x64_sys_read``, ``__do_sys_read``, ``__se_compat_sys_ioctl`` (include/linux/syscalls.h)."""
+_SYSCALL = re.compile(r"(?:__[a-z0-9]+_(compat_)?sys_|(C_|compat_)?(?:SYSC|SyS)_)(\w+)")
+"""Wrappers of a system call (include/linux/syscalls.h), such as ``__x64_sys_read``, ``__do_sys_read``, ``__se_compat_sys_ioctl``, and
+before 4.17 ``SyS_read``, ``SYSC_read``, ``C_SYSC_ioctl``, ``compat_SyS_ioctl``.
+"""
 
 _PREFIXES = (
     ("____", ""),  # BPF_CALL_x (include/linux/filter.h)
@@ -26,7 +28,7 @@ def definition_names(symbol: str) -> tuple[str, ...]:
     base = symbol.split(".", 1)[0]
     names = [base]
     if match := _SYSCALL.fullmatch(base):
-        names.insert(0, f"{match[1] or ''}sys_{match[2]}")
+        names.insert(0, f"{'compat_' if match[1] or match[2] else ''}sys_{match[3]}")
     names += [new + base[len(old) :] for old, new in _PREFIXES if base.startswith(old)]
     return tuple(dict.fromkeys(name for name in names if name))
 

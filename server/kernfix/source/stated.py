@@ -19,7 +19,7 @@ _DIRTY = "-dirty"
 """How a release says that there were changes on top of its commit (scripts/setlocalversion)."""
 _IN_ITS_PLACE = 0.3
 """How sure it is to be of use to see what stands where a line has gone."""
-_OTHER_VERSION = 0.4
+OTHER_VERSION = 0.4
 """How often a line of another version that is in the right function is the very line: 19 of 54 from Linux 6.1 to 6.12."""
 _NOT_ITS_LINE = 0.3
 """How sure a line is that cannot be what was meant, in a function that is."""
@@ -61,6 +61,16 @@ def stated(symbol: str, path: str, line: int, how: How, texts: Texts, old: Old) 
     return _moved(symbol, path, line, source, texts)
 
 
+def relocated(path: str, line: int, texts: Texts, old: Old) -> Location | None:
+    """The location of a 1-based line that the log states, by the text that it had in the crash's commit; None where that is not known, or
+    is the same as here.
+    """
+    before = old.text(path) if old.commit else None
+    if before is None or old.commit is None or before == texts.text(path):
+        return None
+    return _relocated("", path, line, "log", "The log", texts, before, old.commit)
+
+
 def _relocated(
     symbol: str, path: str, line: int, how: How, source: str, texts: Texts, before: str, commit: str
 ) -> Location | None:
@@ -91,7 +101,7 @@ def _as_stated(
     if function and same_function(symbol, function.name):
         confidence, reason = 0.95, f"{source} states this line, and it is in {function.name}() here"
         if series:
-            confidence, reason = _OTHER_VERSION, f"{reason}, but the kernel was Linux {series}"
+            confidence, reason = OTHER_VERSION, f"{reason}, but the kernel was Linux {series}"
         if _NO_CODE.match(text) and not path.endswith(".S"):
             confidence, reason = _NOT_ITS_LINE, f"{reason}, and the line has no code"
         return texts.location(path, line, function, how, confidence, f"{reason}.")
@@ -103,7 +113,7 @@ def _as_stated(
         )
     if function is None and _may_make(symbol, path, line, texts):
         reason = f"{source} states this line, where a macro makes {symbol}()."
-        return texts.location(path, line, None, how, _OTHER_VERSION if series else 0.7, reason)
+        return texts.location(path, line, None, how, OTHER_VERSION if series else 0.7, reason)
     return None
 
 

@@ -22,7 +22,7 @@ from kernfix.source.index.model import Use
 from kernfix.source.index.rows import Reply, Row
 from kernfix.source.index.walk import Folder, Folders, Stamp
 
-FORMAT = 1
+FORMAT = 2
 """The format of the file; one of another format is built anew. To be raised too when a scan finds more in the same text."""
 POLL_SECONDS = 0.05
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_FORMAT", "SQLITE_MISMATCH", "SQLITE_SCHEMA")
