@@ -22,7 +22,6 @@ PARTS: dict[str, Callable[[Given], Iterator[Row]]] = {
     "indexing": indexing.rows,
     "relocation": relocation.rows,
     "server": server.rows,
-    "server": server.rows,
     "symbols": symbols.rows,
 }
 
