@@ -249,7 +249,10 @@ def _command_of(pid: int) -> list[str]:
 
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
-    """Starts a server process: ``await start("neovim", kernfix={…settings…}, options={…}, folders=[…])``."""
+    """Starts a server process: ``await start("neovim", kernfix={…settings…}, options={…}, folders=[…])``.
+
+    Without `index` it leaves trees without one: what it shows of that work depends on how fast the machine is.
+    """
     clients: list[LanguageClient] = []
 
     async def begin(
@@ -258,12 +261,13 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         options: Any = None,
         folders: tuple[Path, ...] = (),
         env: dict[str, str] | None = None,
+        index: bool = False,
     ) -> Editor:
         config = ClientServerConfig(server_command=COMMAND, server_env={**os.environ, **(env or {})})
         client = await config.start()
         assert isinstance(client, LanguageClient)
         clients.append(client)
-        client.set_configuration({"kernfix": kernfix or {}})
+        client.set_configuration({"kernfix": {**({} if index else {"index": False}), **(kernfix or {})}})
         tell_actions_from_commands(client)
         editor = Editor(client)
         editor.server = await client.initialize_session(

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,12 @@ LOG = """\
 SHOW, READ = ("drivers/misc/vixen.c", 7), ("drivers/misc/fox.c", 33)
 """Where the functions of the log are."""
 LATE_C = "int late(void)\n{\n\treturn 0;\n}\n"
+
+
+@pytest.fixture
+def start(start: Any) -> Any:
+    """Starts servers as they are by default: they make indexes."""
+    return partial(start, index=True)
 
 
 @pytest.fixture
