@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _WILD = r"(?:(?:(?:slab|stack|global|vmalloc)-)?out-of-bounds|(?:wild|user)-memory-access)"
 
@@ -61,6 +62,7 @@ _ANY = re.compile("|".join(f"({pattern})" for pattern, _ in _ROWS))
 """All rows in one pattern; none has a group of its own, so that the number of the group is that of the row."""
 
 
+@lru_cache(maxsize=4096)
 def type_of(title: str) -> str | None:
     """The class of a canonical title; None where there is no finer class than "a crash"."""
     match = _ANY.match(title)

@@ -145,16 +145,21 @@ def _details(report: Report, name: Named) -> dict[str, Any]:
 
 def _has_two_tasks(report: Report) -> bool:
     """Whether two tasks introduce themselves before anything of a stack is printed."""
+    if report.part.text.count("PID: ") < 2:
+        return False
     end = next((at for at, entry in enumerate(report.part.entries) if entry), len(report.part.entries))
     said = "\n".join(report.part.lines.bodies[:end])
-    return said.count("PID: ") > 1 and len({*_PID.findall(said)}) > 1
+    return len({*_PID.findall(said)}) > 1
 
 
 def _mentioned(title: str, stacks: tuple[Stack, ...]) -> str | None:
     """The function that a title names without being made to (``data-race in a / b``): one that is in a stack."""
     match = _IN.search(title)
-    names = {base_name(frame.function) for stack in stacks for frame in stack.frames} if match else ()
-    return match[1] if match and match[1] in names else None
+    if match is None or match[1] == corruption.NO_FUNCTION:
+        return None
+    return (
+        match[1] if any(base_name(frame.function) == match[1] for stack in stacks for frame in stack.frames) else None
+    )
 
 
 def _problems(report: Report, name: Named, stacks: tuple[Stack, ...]) -> Iterator[str]:

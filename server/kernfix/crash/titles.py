@@ -7,6 +7,7 @@ dashboard, so that a title can be looked up there.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 TITLE_LIMIT = 120
 """Bytes that a title is made of, those that are left out of it included."""
@@ -48,6 +49,7 @@ _GROUPS = (
 """Functions that are many and mean the same when a processor spins or a task waits in them."""
 
 
+@lru_cache(maxsize=4096)
 def normalised(title: str) -> str:
     """A title without what changes from run to run."""
     if _CHANGING.search(title):
@@ -59,6 +61,7 @@ def normalised(title: str) -> str:
     return " ".join(title.split())
 
 
+@lru_cache(maxsize=8192)
 def base_name(function: str) -> str:
     """A symbol without what the compiler hung on it (``.isra.0``, ``.part.3``, ``.cold``)."""
     symbol = _SYMBOL.match(function)
