@@ -52,9 +52,11 @@ def indexed(tree: Tree) -> Tree:
     return tree
 
 
-def places(tree: Tree, *names: str, arch: str | None = "x86_64") -> dict[str, list[str]]:
-    found, problem = find(tree, [(name, arch) for name in names])
-    assert problem is None
+def places(tree: Tree, *names: str, arch: str | None = "x86_64", said: str = "") -> dict[str, list[str]]:
+    """Where names are defined; `said` is in the one sentence that is told beside, if one is."""
+    found, problems = find(tree, [(name, arch) for name in names])
+    assert len(problems) == bool(said)
+    assert all(said in problem for problem in problems)
     assert set(found) == {arch}
     return {name: [f"{each.path}:{each.function.start}" for each in its] for name, its in found[arch].items()}
 
@@ -152,10 +154,17 @@ def test_no_index(tree: Tree, calls: Calls) -> None:
     assert not index_path(tree.root).exists(), "none is made without being asked for"
 
 
-@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + b"\xff" * 5000])
-def test_a_damaged_index(tree: Tree, calls: Calls, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", ""),
+        (b"no database", "builds it anew"),
+        (b"SQLite format 3\0" + b"\xff" * 5000, "builds it anew"),
+    ],
+)
+def test_a_damaged_index(tree: Tree, calls: Calls, content: bytes, said: str) -> None:
     index_path(indexed(tree).root).write_bytes(content)
-    assert places(tree, "ring_stub") == {"ring_stub": ["include/ring.h:3"]}
+    assert places(tree, "ring_stub", said=said) == {"ring_stub": ["include/ring.h:3"]}
     assert (calls.refreshes, calls.walks) == (0, 1)
 
 
@@ -166,7 +175,7 @@ def test_damage_that_shows_late(make_tree: Callable[..., Tree], calls: Calls) ->
     content = path.read_bytes()
     page = content.index(b"function_4000") // 4096 * 4096
     path.write_bytes(content[:page] + b"\xff" * 4096 + content[page + 4096 :])
-    assert places(tree, "function_4000") == {"function_4000": ["kernel/many.c:12001"]}
+    assert places(tree, "function_4000", said="damaged") == {"function_4000": ["kernel/many.c:12001"]}
     assert calls.walks == 1
 
 
@@ -175,7 +184,7 @@ def test_an_index_that_cannot_be_refreshed(make_tree: Callable[..., Tree], calls
     tree = indexed(make_tree())
     make_tree({"kernel/ring.c": "\nint ring_put(void)\n{\n}\n"})
     calls.monkeypatch.setattr(build, "refresh", lambda *_, **__: (None, "The disk is full."))
-    assert places(tree, "ring_put")["ring_put"][0] == "kernel/ring.c:2"
+    assert places(tree, "ring_put", said="The disk is full.")["ring_put"][0] == "kernel/ring.c:2"
     assert calls.walks == 1
 
 
@@ -186,15 +195,15 @@ def test_stopped(tree: Tree, calls: Calls) -> None:
 
 
 def test_nothing_is_wanted(tree: Tree, calls: Calls) -> None:
-    assert find(tree, []) == ({}, None)
+    assert find(tree, []) == ({}, ())
     assert (calls.refreshes, calls.walks) == (0, 0)
 
 
 def test_without_grep(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.devnull)
-    found, problem = find(tree, [("ring_put", None)])
+    found, problems = find(tree, [("ring_put", None)])
     assert found == {None: {"ring_put": ()}}
-    assert "grep is not installed" in (problem or "")
+    assert [problem for problem in problems if "grep is not installed" in problem]
 
 
 def test_links_lead_nowhere(tree: Tree) -> None:

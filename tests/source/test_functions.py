@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernfix.source import Function, function_at, functions
+from kernfix.source.functions import plain_bytes
 from kernfix.source.syntax import syntax_errors
-from kernfix.source.syntax.prepass import plain_bytes, prepass
+from kernfix.source.syntax.prepass import prepass
 
 BODY = "{\n\tfor_each_cpu(cpu, mask) {\n\t\tif (a)\n\t\t\treturn 1;\n\t}\n\treturn 0;\n}\n"
 

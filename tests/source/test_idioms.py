@@ -364,7 +364,7 @@ CASES = (
     Case("ring_copy", COPY, "SYM_FUNC_START(ring_copy)", "label"),
     Case("__pfx_ring_copy", COPY, "SYM_FUNC_START(ring_copy)", "label"),
     Case("ring_copy_fault", COPY, "SYM_INNER_LABEL(ring_copy_fault", "label"),
-    Case("ring_move", COPY, "SYM_FUNC_START(ring_copy)", "label", walk="SYM_FUNC_ALIAS_WEAK("),
+    Case("ring_move", COPY, "SYM_FUNC_START(ring_copy)", "label"),
     Case("ring_entry", COPY, "SYM_CODE_START_LOCAL(ring_entry)", "label"),
 )  # fmt: skip
 

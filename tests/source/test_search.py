@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from kernfix.source import Tree
-from kernfix.source.search import search, search_problem
+from kernfix.source.grep import grep_problem
+from kernfix.source.search import search
 
 
 def paths(tree: Tree, name: str, arch: str | None = None) -> list[str]:
@@ -80,7 +81,7 @@ def test_stopped(tree: Tree) -> None:
 
 
 def test_without_grep(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert search_problem() is None
+    assert grep_problem() is None
     monkeypatch.setenv("PATH", str(tree.root))
-    assert "grep is not installed" in str(search_problem())
+    assert "grep is not installed" in str(grep_problem())
     assert paths(tree, "ring_put") == []

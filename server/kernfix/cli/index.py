@@ -16,12 +16,6 @@ from kernfix.cli.terminal import printable
 from kernfix.source.index.build import Progress, Refreshed, refresh
 from kernfix.source.tree import open_tree
 
-PHASES = {
-    "waiting": "waiting for another kernfix",
-    "looking": "looking for changed files",
-    "reading": "reading files",
-    "writing": "writing the index",
-}
 BAR = 24
 
 
@@ -70,7 +64,7 @@ class _Bar:
 
     def show(self, progress: Progress) -> None:
         seconds = int(time.monotonic() - self._began)
-        text = f"{PHASES[progress.phase]} … {seconds // 60}:{seconds % 60:02d}"
+        text = f"{progress.words} … {seconds // 60}:{seconds % 60:02d}"
         if progress.total:
             filled = progress.done * BAR // progress.total
             text = f"[{'#' * filled}{'.' * (BAR - filled)}] {progress.done:,}/{progress.total:,} {text}"

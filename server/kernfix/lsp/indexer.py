@@ -30,11 +30,6 @@ SAVED_SECONDS = 2.0
 """From the last of several saves to the refresh. A file whose time is older than this need not be read again at the next one."""
 QUIET_SECONDS = 1.0
 """Work in the background that ends sooner is not shown, as most refreshes do: editors pop up what can be cancelled."""
-WORDS = {
-    "waiting": "waiting for another kernfix",
-    "looking": "looking for changed files",
-    "writing": "writing the index",
-}
 
 
 @dataclass(frozen=True)
@@ -143,4 +138,4 @@ def _say(progress: Progress) -> tuple[str, int | None]:
     """One line about where the work stands, and the percentage where that is known."""
     if progress.phase == "reading":
         return f"{progress.done:,} of {progress.total:,} files", progress.done * 100 // max(progress.total, 1)
-    return WORDS[progress.phase], None
+    return progress.words, None

@@ -6,26 +6,22 @@ A preprocessor is not run: calls that a macro's body makes are told of as the ma
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
 from kernfix.source.functions import function_at
-from kernfix.source.model import Definition, Function
+from kernfix.source.grep import grep
+from kernfix.source.model import Definition, Function, Stop
 from kernfix.source.tree import Tree
 
-Stop = Callable[[], bool]
 Kind = Literal["call", "indirect", "reference", "macro"]
 """A call, a call through a pointer of that name, a place that takes the function's address, or the body of a macro."""
 
 MAX_HITS = 50_000
 """How many lines of a whole tree are looked at for one name."""
 
-_POLL_SECONDS = 0.05
 _REGION = 400
 _MAX_LINE = 1000
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,199}")
@@ -107,7 +103,7 @@ def callers(tree: Tree, name: str, path: str | None = None, limit: int = 500, st
         hits = {path: [number for number, line in enumerate(own.split("\n"), 1) if name in line]}
         whole = True
     else:
-        hits, whole = _grep(tree, name, stop)
+        hits, whole = _search(tree, name, stop)
     found: list[Call] = []
     for file in sorted(hits, key=lambda each: _distance(each, path)):
         if len(found) >= limit or stop():
@@ -222,47 +218,13 @@ def _top_use(before: str) -> tuple[Kind, str] | None:
     return ("reference", names[-1]) if names else None
 
 
-def _grep(tree: Tree, name: str, stop: Stop) -> tuple[dict[str, list[int]], bool]:
+def _search(tree: Tree, name: str, stop: Stop) -> tuple[dict[str, list[int]], bool]:
     """The lines that have the word, by file, and whether those are all."""
+    found, whole = grep(tree, name, "--word-regexp", "--fixed-strings", most=MAX_HITS, stop=stop)
     hits: dict[str, list[int]] = {}
-    if shutil.which("grep") is None:
-        return hits, False
-    command = ["grep", "-rnwF", "--with-filename", "--null", "--text", "--no-messages", "--include=*.[chS]"]
-    command += ["--exclude-dir=.git", "--exclude-dir=Documentation", "--exclude-dir=asic_reg", "--", name, "."]
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            command,
-            cwd=tree.root,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.DEVNULL,
-            env={"LC_ALL": "C", "PATH": "/usr/local/bin:/usr/bin:/bin"},
-        )
-        whole = _ended(process, stop)
-        output.seek(0)
-        for count, raw in enumerate(output):
-            if count >= MAX_HITS:
-                return hits, False
-            file, _, rest = raw.decode("utf-8", "surrogateescape").partition("\0")
-            number = rest.partition(":")[0]
-            if number.isdigit():
-                hits.setdefault(file.removeprefix("./"), []).append(int(number))
+    for hit in found:
+        hits.setdefault(hit.path, []).append(hit.line)
     return hits, whole
-
-
-def _ended(process: subprocess.Popen[bytes], stop: Stop) -> bool:
-    try:
-        while not stop():
-            try:
-                process.wait(_POLL_SECONDS)
-            except subprocess.TimeoutExpired:
-                continue
-            return True
-        return False
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
 
 
 def _distance(path: str, own: str | None) -> tuple[int, str]:

@@ -6,11 +6,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from kernfix.source.functions import function_at, invocation_in
+from kernfix.source.functions import function_at, invocation_in, plain_bytes
+from kernfix.source.grep import grep_problem
 from kernfix.source.index.assembly import labels
 from kernfix.source.index.lookup import open_index
-from kernfix.source.model import Definition
-from kernfix.source.search import Stop, search, search_problem
+from kernfix.source.index.store import index_path
+from kernfix.source.model import Definition, Stop
+from kernfix.source.search import search
 from kernfix.source.tree import Tree
 
 Definitions = Mapping[str, Sequence[Definition]]
@@ -23,38 +25,44 @@ _refreshed: dict[Path, float] = {}
 
 def find(
     tree: Tree, wanted: Iterable[tuple[str, str | None]], stop: Stop = lambda: False
-) -> tuple[dict[str | None, Definitions], str | None]:
+) -> tuple[dict[str | None, Definitions], tuple[str, ...]]:
     """The definitions of symbols as a kernel for an architecture prints them, by architecture and then by symbol.
 
-    With them, one sentence about why there are none, where they could not be looked for. An index that does not know a name, or whose
-    answer does not hold any more, is brought up to date first.
+    With them, what kept them from being looked for, or the index from being used. An index that does not know a name, or whose answer does
+    not hold any more, is brought up to date first.
     """
     names: dict[str | None, set[str]] = {}
     for name, arch in wanted:
         names.setdefault(arch, set()).add(name)
     if not names:
-        return {}, None
-    found = _indexed(tree, names)
+        return {}, ()
+    found, problem = _indexed(tree, names)
     if found is not None and not stop() and not (_holds_all(tree, found) and _is_complete(tree, found)):
         from kernfix.source.index.build import refresh  # slow to load, and rarely needed
 
-        refreshed, _ = refresh(tree, stop=stop)
+        refreshed, problem = refresh(tree, stop=stop)
         if refreshed:
             _refreshed[tree.root] = time.monotonic()
-        found = _indexed(tree, names) if refreshed else None
+        found, problem = _indexed(tree, names) if refreshed else (None, problem)
     if found is not None:
-        return found, None
-    return {arch: search(tree, its, arch, stop) for arch, its in sorted(names.items(), key=str)}, search_problem()
+        return found, ()
+    searched: dict[str | None, Definitions] = {
+        arch: search(tree, its, arch, stop) for arch, its in sorted(names.items(), key=str)
+    }
+    return searched, tuple(filter(None, (problem, grep_problem())))
 
 
-def _indexed(tree: Tree, names: Mapping[str | None, set[str]]) -> dict[str | None, Definitions] | None:
-    """What the index says, None where there is none that can be asked."""
-    index, _ = open_index(tree)
+def _indexed(
+    tree: Tree, names: Mapping[str | None, set[str]]
+) -> tuple[dict[str | None, Definitions] | None, str | None]:
+    """What the index says, or None and why an index that is there cannot be used."""
+    index, problem = open_index(tree)
     if index is None:
-        return None
+        path = index_path(tree.root)
+        return None, problem if path.is_file() and path.stat().st_size else None
     with index:
         found: dict[str | None, Definitions] = {arch: index.definitions(its, arch) for arch, its in names.items()}
-        return None if index.problem else found
+        return (None, index.problem) if index.problem else (found, None)
 
 
 def _is_complete(tree: Tree, found: Mapping[str | None, Definitions]) -> bool:
@@ -73,7 +81,7 @@ def _holds(tree: Tree, definition: Definition) -> bool:
     if text is None:
         return False
     if definition.path.endswith(".S"):
-        found = labels(text.encode("ascii", "replace"))
+        found = labels(plain_bytes(text))
         return any(
             (label.name, label.start, label.end) == (function.name, function.start, function.end) for label in found
         )

@@ -16,7 +16,7 @@ _C = "text.c"
 
 def functions(text: str) -> tuple[Function, ...]:
     """All functions that `text` defines, in order; of ``#if``/``#else`` twins, both."""
-    return tuple(map(_function, functions_of(_bytes(text))))
+    return tuple(map(_function, functions_of(plain_bytes(text))))
 
 
 def function_at(text: str, line: int) -> Function | None:
@@ -32,7 +32,7 @@ def function_in(lines: Sequence[str], line: int) -> Function | None:
     found = _around(functions_of(piece), line - start)
     if found is None and lines[line - 1][:1].isspace():
         # Bodies that are not closed in column 0.
-        start, found = 0, _around(functions_of(_bytes("\n".join(lines))), line)
+        start, found = 0, _around(functions_of(plain_bytes("\n".join(lines))), line)
     return found and Function(found.name, found.start + start, found.end + start)
 
 
@@ -50,7 +50,7 @@ def _piece(lines: Sequence[str], line: int) -> tuple[int, bytes]:
     at = line - 1
     start = next((above + 1 for above in range(at - 1, -1, -1) if lines[above].startswith("}")), 0)
     end = next((below + 1 for below in range(at, len(lines)) if lines[below].startswith("}")), len(lines))
-    return start, _bytes("\n".join(lines[start:end]))
+    return start, plain_bytes("\n".join(lines[start:end]))
 
 
 def _around(found: Sequence[Defined], line: int) -> Defined | None:
@@ -61,6 +61,8 @@ def _function(defined: Defined) -> Function:
     return Function(defined.name, defined.start, defined.end)
 
 
-def _bytes(text: str) -> bytes:
-    """One byte for each character: other letters than ASCII's stand in comments and strings only."""
+def plain_bytes(text: str) -> bytes:
+    """`text` with one byte for each character, so that offsets in bytes are offsets in characters: other letters than ASCII's stand in
+    comments and strings only.
+    """
     return text.encode("ascii", "replace")

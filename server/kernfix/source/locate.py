@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from kernfix.crash.model import Crash, Frame
 from kernfix.source.debuginfo import Chain, Symbols, queries_of
 from kernfix.source.definitions import Definitions, find
-from kernfix.source.model import Function, Located, LocatedStack, Location
+from kernfix.source.model import Function, Located, LocatedStack, Location, Stop
 from kernfix.source.names import same_function
 from kernfix.source.rank import choose, near
-from kernfix.source.search import Stop
 from kernfix.source.stated import OTHER_VERSION, Old, relocated, stated
 from kernfix.source.texts import Texts
 from kernfix.source.tree import Tree
@@ -67,12 +66,11 @@ def _located(
     texts: Texts,
     old: Old,
     problems: list[str],
-    unable: str | None,
+    unable: tuple[str, ...],
 ) -> Located:
     site = _site(crash, found, definitions, texts, old)
     locations = _by_name(crash, found, definitions, site, texts) | found
-    if unable and not all(frame in locations for frame in _frames(crash)):
-        problems.append(unable)
+    problems += unable
     problems += sorted(
         {_missing(frame, texts.tree) for frame in _frames(crash) if frame.reliable and frame not in locations}
     )
@@ -175,7 +173,7 @@ def _site(
     path = texts.find(crash.site.file) if crash.site else None
     if crash.site is None or path is None or texts.line(path, crash.site.line) is None:
         return None
-    if moved := relocated(path, crash.site.line, texts, old):
+    if moved := relocated(path, crash.site.line, "log", texts, old):
         return moved
     line, function = crash.site.line, texts.function(path, crash.site.line)
     names = {crash.function or "", *(frame.holder for frame in _frames(crash))}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+Stop = Callable[[], bool]
+"""Asked from time to time by what takes long: True ends the work early."""
 
 How = Literal["log", "debuginfo", "symbol", "relocated"]
 """How a location was found: the log's own file:line, debug information, a definition by name, or content found again."""

@@ -48,39 +48,32 @@ def stated(symbol: str, path: str, line: int, how: How, texts: Texts, old: Old) 
     Where the old text is known the line is found by what it says. Otherwise it counts when it is in that function here; else the best that
     can be said is where the function begins now.
     """
-    source = "The log" if how == "log" else "The debug information"
+    if found := relocated(path, line, how, texts, old):
+        return found
+    source = _source(how)
     before = old.text(path) if old.commit else None
-    if before is not None and old.commit and before != texts.text(path):
-        found = _relocated(symbol, path, line, how, source, texts, before, old.commit)
-        if found:
-            return found
-    else:
+    if before is None or before == texts.text(path):
         found = _as_stated(symbol, path, line, how, source, texts, old.series if before is None else None)
-        if found:
-            return found
-    return _moved(symbol, path, line, source, texts)
+    return found or _moved(symbol, path, line, source, texts)
 
 
-def relocated(path: str, line: int, texts: Texts, old: Old) -> Location | None:
-    """The location of a 1-based line that the log states, by the text that it had in the crash's commit; None where that is not known, or
-    is the same as here.
+def _source(how: How) -> str:
+    return "The log" if how == "log" else "The debug information"
+
+
+def relocated(path: str, line: int, how: How, texts: Texts, old: Old) -> Location | None:
+    """The location of a 1-based line by the text that it had in the crash's commit, or what stands in its place; None where that text is
+    not known, is the same as here, or says nothing.
     """
     before = old.text(path) if old.commit else None
     if before is None or old.commit is None or before == texts.text(path):
         return None
-    return _relocated("", path, line, "log", "The log", texts, before, old.commit)
-
-
-def _relocated(
-    symbol: str, path: str, line: int, how: How, source: str, texts: Texts, before: str, commit: str
-) -> Location | None:
-    """The line where it is now, by its text in the crash's commit; else what stands in its place."""
     found = relocate(before, line, texts.text(path))
     there = found.line or found.near
     if there is None:
         return None
     function = texts.function(path, there)
-    origin = f"{source} states line {line} of commit {commit[:12]}"
+    origin = f"{_source(how)} states line {line} of commit {old.commit[:12]}"
     if found.line == line:
         return texts.location(path, line, function, how, 0.95, f"{origin}, and the line is still there.")
     if found.line:

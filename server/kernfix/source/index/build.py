@@ -17,15 +17,22 @@ from kernfix.source.index.derive import MACRO, derive
 from kernfix.source.index.rows import Job
 from kernfix.source.index.store import Damaged, Store, discard, guarded, index_path, locked
 from kernfix.source.index.walk import Folders, Walked, join, walk
+from kernfix.source.model import Stop
 from kernfix.source.tree import Tree
 
-Stop = Callable[[], bool]
-"""Asked from time to time: True ends the work, and the index stays as it was."""
 CANCELLED = "The index was not finished: it was cancelled."
 
 _BATCH_FILES = 200
 _BATCH_BYTES = 4 << 20
 _MOST_NAMED = 20
+
+
+_WORDS = {
+    "waiting": "waiting for another kernfix",
+    "looking": "looking for changed files",
+    "reading": "reading files",
+    "writing": "writing the index",
+}
 
 
 class Progress(NamedTuple):
@@ -34,6 +41,11 @@ class Progress(NamedTuple):
     phase: Literal["waiting", "looking", "reading", "writing"]
     done: int = 0
     total: int = 0
+
+    @property
+    def words(self) -> str:
+        """What is being done, for people."""
+        return _WORDS[self.phase]
 
 
 Report = Callable[[Progress], None]
@@ -62,7 +74,8 @@ def refresh(
 ) -> tuple[Refreshed | None, str | None]:
     """Bring the index of a tree up to date, from nothing if need be; or one sentence that says why there is none.
 
-    While another process is at it, wait, and take over what it did. `report` is called in this thread.
+    While another process is at it, wait, and take over what it did. `report` is called in this thread. When `stop` says so, the index stays
+    as it was.
     """
     began = time.monotonic()
     path = index_path(tree.root)

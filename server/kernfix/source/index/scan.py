@@ -16,9 +16,8 @@ from kernfix.source.index.model import Defined, Scan, Use
 _USE = re.compile(rb"\n([A-Za-z_]\w*)\(")
 _SMALL = 4096
 _IGNORED = re.compile(
-    rb"EXPORT_|MODULE_|module_param|EXPORT|ACPI_EXPORT|MOD_|subsys_initcall|module_init|module_exit|late_initcall|device_initcall"
-    rb"|arch_initcall|core_initcall|fs_initcall|early_param|__setup|early_initcall|postcore_initcall|ALLOW_ERROR_INJECTION|NOKPROBE"
-    rb"|BTF_|LIST_HEAD|DEFINE_SPINLOCK|DEFINE_MUTEX|DEFINE_PER_CPU|DEFINE_STATIC_KEY|MODULE|NET_|BUILD_BUG|static_assert"
+    rb"EXPORT|MODULE|MOD_|ACPI_EXPORT|NOKPROBE|ALLOW_ERROR_INJECTION|BTF_|NET_|BUILD_BUG|static_assert|LIST_HEAD|DEFINE_SPINLOCK"
+    rb"|DEFINE_MUTEX|DEFINE_PER_CPU|DEFINE_STATIC_KEY|module_(?:param|init|exit)|early_param|__setup|\w*_initcall"
 )
 """Macros that make no function, and are used most."""
 _CONDITION = re.compile(

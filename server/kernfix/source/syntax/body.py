@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from tree_sitter import Node
 
+from kernfix.source.functions import plain_bytes
 from kernfix.source.model import Function
 from kernfix.source.syntax.model import (
     Assignment,
@@ -20,7 +21,7 @@ from kernfix.source.syntax.model import (
     Variable,
 )
 from kernfix.source.syntax.parser import declared_name, outermost_functions, parse
-from kernfix.source.syntax.prepass import plain_bytes, prepass
+from kernfix.source.syntax.prepass import prepass
 
 _STORAGE = frozenset({"static", "inline", "extern", "register"})
 _HOLDERS = frozenset({"compound_statement", "labeled_statement", "case_statement", "ERROR"})

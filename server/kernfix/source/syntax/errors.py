@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kernfix.source.functions import plain_bytes
 from kernfix.source.syntax.parser import error_rows, parse
-from kernfix.source.syntax.prepass import plain_bytes, prepass
+from kernfix.source.syntax.prepass import prepass
 
 
 def syntax_errors(text: str) -> tuple[int, ...]:

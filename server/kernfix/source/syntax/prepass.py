@@ -50,13 +50,6 @@ def prepass(source: bytes) -> bytes:
     return source
 
 
-def plain_bytes(text: str) -> bytes:
-    """`text` with one byte for each character, so that offsets in bytes are offsets in characters: other letters than ASCII's stand in
-    comments and strings only.
-    """
-    return text.encode("ascii", "replace")
-
-
 def blank(source: bytes) -> bytes:
     """White space of the same length and lines."""
     return re.sub(rb"[^\n]", b" ", source)
