@@ -6,6 +6,7 @@ TREE is a kernel tree, VMLINUX the kernel that was built from that very tree wit
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import server
 import symbols
 from rows import Given, Row, lines
 
+TOOLS = ("ctags", "nm", "addr2line", "llvm-symbolizer", "git")
 PARTS: dict[str, Callable[[Given], Iterator[Row]]] = {
     "accuracy": accuracy.rows,
     "indexing": indexing.rows,
@@ -34,6 +36,8 @@ def main() -> int:
     parser.add_argument("older", type=Path)
     parser.add_argument("--only", choices=PARTS, action="append", help="one part of the table")
     args = parser.parse_args()
+    if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
+        parser.error(f"to be compared with, install {', '.join(missing)} (universal-ctags, binutils, llvm, git)")
     given = Given(args.tree, args.vmlinux, args.older)
     missed = 0
     for name in args.only or PARTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import random
 import resource
@@ -121,12 +122,17 @@ def _process(command: Sequence[str], asked: str, rounds: int) -> Cost:
     costs = []
     for _ in range(rounds):
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        said = subprocess.run(command, input=asked.encode(), check=True, capture_output=True).stdout
+        said = subprocess.run(command, input=asked.encode(), check=True, capture_output=True, env=_installed()).stdout
         after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - start
         if said.count(b".c:") < FRAMES // 2:
             sys.exit(f"{command[0]} found no lines.")
         costs.append(Cost(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall))
     return Cost(min(cost.cpu for cost in costs), min(cost.wall for cost in costs))
+
+
+def _installed() -> dict[str, str]:
+    """An environment in which Python keeps its byte code, as it does for an installed program."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _seconds(work: Callable[[str], None], text: str) -> float:

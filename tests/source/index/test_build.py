@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from kernfix.source import Tree, open_tree
-from kernfix.source.index import crew, worker
+from kernfix.source.index import pool, worker
 from kernfix.source.index.build import CANCELLED, Progress, Refreshed, refresh
 from kernfix.source.index.child import refresh_aside
 from kernfix.source.index.lookup import open_index
@@ -313,7 +313,7 @@ def test_a_worker_that_dies_loses_only_the_file_that_kills_it(tree: Tree, monkey
         "w.scan = lambda source, path: os.abort() if path.endswith('more4.c') else real(source, path)\n"
         "w.main()"
     )
-    monkeypatch.setattr(crew, "COMMAND", (sys.executable, "-P", "-c", script))
+    monkeypatch.setattr(pool, "COMMAND", (sys.executable, "-P", "-c", script))
     refreshed = made(tree)
     assert [problem.split()[0] for problem in refreshed.problems] == ["kernel/more4.c"]
     assert places(tree, "more3", "more4", "more5", "other") == {
@@ -337,14 +337,14 @@ def test_a_text_that_takes_too_long(tree: Tree, monkeypatch: pytest.MonkeyPatch)
         "    return real(source, path)\n"
         "w.scan = slow; w.main()"
     )
-    monkeypatch.setattr(crew, "COMMAND", (sys.executable, "-P", "-c", script))
+    monkeypatch.setattr(pool, "COMMAND", (sys.executable, "-P", "-c", script))
     refreshed = made(tree)
     assert [problem.split()[0] for problem in refreshed.problems] == ["kernel/other.c"]
     assert places(tree, "ring_put")["ring_put"]
 
 
 def test_workers_that_cannot_be_started(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "COMMAND", ("/nonexistent/python",))
+    monkeypatch.setattr(pool, "COMMAND", ("/nonexistent/python",))
     refreshed, problem = refresh(tree)
     assert refreshed is None
     assert "cannot be started" in (problem or "")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from kernfix.source.index.crew import Crew, NoWorkers
 from kernfix.source.index.derive import MACRO, derive
+from kernfix.source.index.pool import NoWorkers, Pool
 from kernfix.source.index.rows import Job
 from kernfix.source.index.store import Damaged, Store, discard, guarded, index_path, locked
 from kernfix.source.index.walk import Folders, Walked, join, walk
@@ -180,8 +180,8 @@ def _read(store: Store, tree: Tree, walked: Walked, jobs: list[Job], report: Rep
     failed: list[tuple[int, str]] = []
     report(Progress("reading", 0, len(jobs)))
     if jobs:
-        with Crew(str(tree.root), list(_batches(jobs, walked))) as crew:
-            for reply in crew.replies(stop):
+        with Pool(str(tree.root), list(_batches(jobs, walked))) as pool:
+            for reply in pool.replies(stop):
                 store.add(reply)
                 for number, size, mtime_ns, _, _ in reply.files:
                     folder, name = places[number]

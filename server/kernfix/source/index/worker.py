@@ -1,4 +1,4 @@
-"""A process that reads files for `kernfix.source.index.crew`: batches come in on standard input, what they define goes out.
+"""A process that reads files for `kernfix.source.index.pool`: batches come in on standard input, what they define goes out.
 
 Both ends are the same program in the same installation and share a private pipe, so plain values travel marshalled, which costs a tenth
 of pickling them. It ends when its input does.

@@ -35,7 +35,7 @@ class NoWorkers(Exception):
     """No process can be started; the sentence says why."""
 
 
-class Crew:
+class Pool:
     """Workers on the tree at `root`; leaving the context ends them, whatever they are doing."""
 
     def __init__(self, root: str, batches: list[list[Job]]) -> None:
@@ -46,11 +46,11 @@ class Crew:
         self._failure: OSError | None = None
         self._over = threading.Event()
         self._lock = threading.Lock()
-        self._foremen = [threading.Thread(target=self._lead, daemon=True) for _ in range(workers_for(len(batches)))]
+        self._threads = [threading.Thread(target=self._drive, daemon=True) for _ in range(workers_for(len(batches)))]
 
-    def __enter__(self) -> Crew:
-        for foreman in self._foremen:
-            foreman.start()
+    def __enter__(self) -> Pool:
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
@@ -60,13 +60,13 @@ class Crew:
             self._over.set()
             for child in self._children:
                 child.kill()
-        while any(foreman.is_alive() for foreman in self._foremen):
+        while any(thread.is_alive() for thread in self._threads):
             with contextlib.suppress(Empty):
                 self._replies.get(timeout=POLL_SECONDS)
 
     def replies(self, stop: Callable[[], bool]) -> Iterator[Reply]:
         """What the workers answer, in any order, until all is answered or `stop` says so. Raises `NoWorkers`."""
-        working = len(self._foremen)
+        working = len(self._threads)
         while working and not stop():
             try:
                 reply = self._replies.get(timeout=POLL_SECONDS)
@@ -79,7 +79,7 @@ class Crew:
         if self._failure:
             raise NoWorkers(f"The processes that read the tree cannot be started ({self._failure}).")
 
-    def _lead(self) -> None:
+    def _drive(self) -> None:
         """A thread for each worker: it waits for its answers."""
         try:
             while not self._over.is_set() and self._batches:
