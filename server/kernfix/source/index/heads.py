@@ -21,7 +21,7 @@ _NO_FUNCTION = frozenset(
     b"if for while switch do else return sizeof asm __asm__ __asm typeof __typeof__ defined struct union enum case".split()
 )
 _TYPES = frozenset(b"void int long short char unsigned signed bool float double const".split())
-_ATTRIBUTES = frozenset(
+ATTRIBUTES = frozenset(
     b"__acquires __releases __must_hold __attribute__ __attribute __alloc_size __no_sanitize __cond_acquires __printf __scanf __section "
     b"__aligned __counted_by __alias __realloc_size __free __cleanup __malloc __assume_aligned __diagnose_as __cond_lock "
     b"__compiletime_error __compiletime_warning __acquires_shared __releases_shared __cond_acquires_shared __must_hold_shared "
@@ -117,12 +117,12 @@ def _function(head: bytes) -> Head | int | None:
     calls = _calls(head)
     if calls and calls[-1].end == 0:
         return head.index(b"(", calls[-1].start)
-    call = next((call for call in reversed(calls) if call.name not in _ATTRIBUTES), None)
+    call = next((call for call in reversed(calls) if call.name not in ATTRIBUTES), None)
     if call is None or call.name in _NO_FUNCTION or b"=" in head[: call.start] or _TYPE.search(head, call.end):
         return None
     start = len(head) - len(head.lstrip())
     for other in calls[: calls.index(call)]:
-        if other.name not in (_ATTRIBUTES | _TYPES | {call.name}) and b"\n" in head[other.end : call.start]:
+        if other.name not in (ATTRIBUTES | _TYPES | {call.name}) and b"\n" in head[other.end : call.start]:
             start = other.end + len(head[other.end :]) - len(head[other.end :].lstrip())
     if call.name in _TYPES or head[call.end : call.end + 1] == b"(":
         pointed = _POINTED.search(head, call.start)

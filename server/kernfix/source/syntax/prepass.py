@@ -9,7 +9,9 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-_ATTRIBUTES = (
+from kernfix.source.index.heads import ATTRIBUTES
+
+_WORDS = (
     "__always_inline|__always_unused|__attribute_const__|__bitwise|__bpf_kfunc|__cold|__cpuidle|__deprecated|__exception_irq_entry|__exit|"
     "__extension__|__flatten|__force|__head|__init|__init_memblock|__init_or_module|__initdata|__inline|__inline__|__iomem|__irq_entry|"
     "__kprobes|__latent_entropy|__lockfunc|__maybe_unused|__meminit|__must_check|__naked|__net_exit|__net_init|__no_kasan_or_inline|"
@@ -19,12 +21,8 @@ _ATTRIBUTES = (
     "____cacheline_aligned_in_smp|__cacheline_aligned|asmlinkage|fastcall|noinline|noinline_for_stack|noinline_for_tracing|noinstr|"
     "nokprobe_inline|notrace|INLINE|STATIC|STATIC_IFN_KUNIT|VISIBLE_IF_KUNIT"
 )
-_WORD = re.compile(rb"\b(?:" + _ATTRIBUTES.encode() + rb")\b(?![ \t]*\()")
-_WITH_ARGUMENTS = re.compile(
-    rb"\b(?:__acquires|__alias|__aligned|__alloc_size|__assume_aligned|__attribute__|__cleanup|__compiletime_error|__compiletime_warning|"
-    rb"__cond_acquires|__counted_by|__diagnose_as|__free|__guarded_by|__malloc|__must_hold|__no_sanitize|__printf|__realloc_size|"
-    rb"__releases|__scanf|__section)[ \t]*\("
-)
+_WORD = re.compile(rb"\b(?:" + _WORDS.encode() + rb")\b(?![ \t]*\()")
+_WITH_ARGUMENTS = re.compile(rb"\b(?:" + b"|".join(sorted(ATTRIBUTES)) + rb")[ \t]*\(")
 _LOOP = re.compile(
     rb"^([ \t]+)(\w*(?:for_each|foreach)\w*|scoped_(?:cond_)?guard|scoped_user_\w+)(?=[ \t]*\()", re.MULTILINE
 )
