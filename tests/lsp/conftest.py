@@ -121,6 +121,13 @@ COMMAND = [sys.executable, "-m", "kernfix", "lsp"]
 PATIENCE = 30.0
 """Seconds that a test waits for something that must come."""
 
+REFRESH = (
+    types.WORKSPACE_CODE_LENS_REFRESH,
+    types.WORKSPACE_INLAY_HINT_REFRESH,
+    types.WORKSPACE_SEMANTIC_TOKENS_REFRESH,
+)
+"""What the server may ask a client to ask for anew."""
+
 
 class Editor:
     """A client with the wishes of a test: opens documents, waits for marks, applies edits as an editor would."""
@@ -131,11 +138,21 @@ class Editor:
         self.answers: list[str | None] = []
         self.questions: list[str] = []
 
+        self.refreshed: list[str] = []
+        for method in REFRESH:
+            client.feature(method)(self._take_refresh(method))
+
         @client.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)
         def ask(params: types.ShowMessageRequestParams) -> types.MessageActionItem | None:
             self.questions.append(params.message)
             title = self.answers.pop(0) if self.answers else None
             return types.MessageActionItem(title=title) if title else None
+
+    def _take_refresh(self, method: str) -> Callable[[None], None]:
+        def refreshed(_: None) -> None:
+            self.refreshed.append(method)
+
+        return refreshed
 
     def open(self, path: Path, text: str, language: str = "kernel-crash") -> str:
         """Open a document that need not be on disk; gives its address."""

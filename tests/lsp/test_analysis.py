@@ -82,4 +82,4 @@ def test_what_is_at_a_place() -> None:
 def test_nothing_is_located_yet() -> None:
     bare = Analysis("file:///x", TEXT, analysis("fox", None, crash="fox=fox.c:9").crashes)
     assert bare.site(0) is None
-    assert [frame.location for frame in bare.frames()] == [None]
+    assert [frame.location for frame in bare.frames] == [None]

@@ -35,7 +35,7 @@ async def test_headline_is_marked_with_title_type_and_sites(
     assert related == {"crashed here": (fox_c, 34), "allocated here": (fox_c, 23), "freed here": (fox_c, 29)}
 
 
-async def test_code_is_marked_and_cleared(start: Any, kernel: Path, kasan_log: str, fox_c: str) -> None:
+async def test_code_is_marked_until_the_crash_is_dismissed(start: Any, kernel: Path, kasan_log: str, fox_c: str) -> None:
     editor = await start()
     uri = editor.open(kernel / "console.crash", kasan_log)
     marks = await editor.marks(fox_c, 3)
@@ -43,6 +43,11 @@ async def test_code_is_marked_and_cleared(start: Any, kernel: Path, kasan_log: s
     error, information = types.DiagnosticSeverity.Error, types.DiagnosticSeverity.Information
     assert seen == {(34, "crashed here", error), (23, "allocated here", information), (29, "freed here", information)}
     editor.close(uri)
+    await editor.client.text_document_hover_async(
+        types.HoverParams(text_document=types.TextDocumentIdentifier(uri=uri), position=types.Position(0, 0))
+    )
+    assert len(editor.client.diagnostics[fox_c]) == 3
+    await editor.run("kernfix.dismiss", uri=uri)
     await editor.marks(fox_c, 0)
     await editor.marks(uri, 0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
     from kernfix.source.model import Located, Location
 
 
+Key = tuple[str, int]
+"""A crash across versions of its log: its title, and which one of that title it is."""
+
+
 class PlacedFrame(NamedTuple):
-    """A frame with its place in the crash and, where it was found, in the tree."""
+    """A frame with its place in the crash and, where it was found, in the tree; `at` is the number of its stack."""
 
     crash: int
+    at: int
     stack: Stack
     number: int
     frame: Frame
@@ -41,26 +47,46 @@ class Analysis:
     located: tuple[Located, ...] = ()
     unlocated: str = ""
 
-    def frames(self) -> Iterator[PlacedFrame]:
+    @cached_property
+    def keys(self) -> tuple[Key, ...]:
+        """A key for each crash, in order."""
+        return tuple(_keys(self.crashes))
+
+    def index(self, key: Key) -> int | None:
+        """The crash of that key."""
+        return self.keys.index(key) if key in self.keys else None
+
+    @cached_property
+    def frames(self) -> tuple[PlacedFrame, ...]:
         """Every frame of every stack, in log order within a crash."""
+        return tuple(self._frames())
+
+    def _frames(self) -> Iterator[PlacedFrame]:
         for index, crash in enumerate(self.crashes):
             located = self.located[index].stacks if self.located else ()
             for at, stack in enumerate(crash.stacks):
                 locations = located[at].locations if at < len(located) else ()
                 for number, frame in enumerate(stack.frames):
-                    yield PlacedFrame(
-                        index, stack, number, frame, locations[number] if number < len(locations) else None
-                    )
+                    location = locations[number] if number < len(locations) else None
+                    yield PlacedFrame(index, at, stack, number, frame, location)
+
+    @cached_property
+    def by_line(self) -> dict[int, list[PlacedFrame]]:
+        """The frames of each line of the log that has any."""
+        found: dict[int, list[PlacedFrame]] = {}
+        for placed in self.frames:
+            found.setdefault(placed.frame.span.line, []).append(placed)
+        return found
 
     def is_at(self, path: Path) -> bool:
         """Whether something of the log was located in that file."""
         return self.root is not None and any(
-            placed.location and self.root / placed.location.path == path for placed in self.frames()
+            placed.location and self.root / placed.location.path == path for placed in self.frames
         )
 
     def frame_at(self, line: int, character: int) -> PlacedFrame | None:
         """The frame under a character of the log; anywhere else on a frame's line counts for it too."""
-        there = [placed for placed in self.frames() if placed.frame.span.line == line]
+        there = self.by_line.get(line, [])
         under = (placed for placed in there if placed.frame.span.start <= character <= placed.frame.span.end)
         return next(under, there[0] if there else None)
 
@@ -88,8 +114,15 @@ class Analysis:
         owner = self.crashes[crash]
         stack = owner.stack(kind)
         frames = [
-            placed for placed in self.frames() if placed.crash == crash and placed.stack is stack and placed.location
+            placed for placed in self.frames if placed.crash == crash and placed.stack is stack and placed.location
         ]
         blamed = [placed for placed in frames if placed.frame.function == owner.function and kind == "crash"]
         telling = [placed for placed in frames if not skip_pattern().search(placed.frame.function)]
         return next((placed.location for placed in [*blamed, *telling, *frames]), None)
+
+
+def _keys(crashes: tuple[Crash, ...]) -> Iterator[Key]:
+    seen: dict[str, int] = {}
+    for crash in crashes:
+        seen[crash.title] = seen.get(crash.title, 0) + 1
+        yield crash.title, seen[crash.title]

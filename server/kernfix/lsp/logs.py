@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from lsprotocol import types
 
 from kernfix.lsp import tree
-from kernfix.lsp.analysis import Analysis
+from kernfix.lsp.analysis import Analysis, Key
 from kernfix.lsp.session import KernfixServer
 from kernfix.lsp.text import Text
 
 if TYPE_CHECKING:
-    from kernfix.crash.model import Crash, Log
+    from kernfix.crash.model import Log
     from kernfix.fix.model import Candidate
     from kernfix.source import Tree
     from kernfix.verify.wire import Judgement
@@ -24,19 +25,23 @@ if TYPE_CHECKING:
 DEBOUNCE_SECONDS = 0.2
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-Key = tuple[str, int]
-"""A crash across versions of its log: its title, and which one of that title it is."""
-
 
 class OpenLog:
-    """One open log: the newest `analysis`, which may be that of a version before, and what was found out on the user's request."""
+    """One log: the newest `analysis`, which may be that of a version before, and what was found out on the user's request.
+
+    It lives as long as its document is open, and on when it is `closed` for as long as the active crash is in it. Crashes in
+    `dismissed` are not marked anywhere.
+    """
 
     def __init__(self, server: KernfixServer, uri: str) -> None:
         self.uri = uri
+        self.closed = False
+        self.analysis: Analysis | None = None
+        self.dismissed: set[Key] = set()
         self.candidates: dict[Key, tuple[Candidate, ...]] = {}
         self.verdicts: dict[Key, Judgement] = {}
         self._server = server
-        self.analysis: Analysis | None = None
+        self._text: Text | None = None
         self._parsed = asyncio.Event()
         self._settled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -44,16 +49,43 @@ class OpenLog:
     def update(self, text: Text, delay: float = 0.0) -> None:
         """A new version: start over, after `delay` seconds in which nothing newer came."""
         self._stop()
+        self._text = text
         self._parsed.clear()
         self._settled.clear()
         self._task = asyncio.create_task(self._analyse(text, delay))
 
+    def again(self, delay: float) -> None:
+        """What the log was located in has changed: start over with the same text."""
+        if self._text is not None:
+            self.update(self._text, delay)
+
     def close(self) -> None:
+        """The document is closed: only an active crash keeps the log."""
+        self.closed = True
+        if self._server.crashes.holds(self):
+            self.publish()
+        else:
+            self.forget()
+
+    def forget(self) -> None:
         """The user is done with it: stop working, take all marks back, let go whoever waits."""
         self._stop()
+        self._server.logs.pop(unquote(self.uri), None)
         self._server.published.replace(self.uri, {})
         self._parsed.set()
         self._settled.set()
+
+    def shown(self) -> list[int]:
+        """The crashes that are marked: all that were not dismissed, or the active one alone when the document is closed."""
+        if self.analysis is None:
+            return []
+        active = self._server.crashes.active()
+        return [
+            index
+            for index, key in enumerate(self.analysis.keys)
+            if key not in self.dismissed
+            and (not self.closed or (active is not None and active.log is self and active.index == index))
+        ]
 
     async def parsed(self) -> Analysis | None:
         """The analysis of the present version, located or not; None when the log was closed before there was one."""
@@ -75,7 +107,8 @@ class OpenLog:
         from kernfix.lsp.features import diagnostics
 
         if self.analysis is not None:
-            self._server.published.replace(self.uri, diagnostics.marks(self._server, self.analysis, self.verdicts))
+            self._server.published.replace(self.uri, diagnostics.marks(self._server, self, self.analysis))
+            self._server.refresh()
 
     def _stop(self) -> None:
         if self._task is not None:
@@ -87,10 +120,14 @@ class OpenLog:
             log = await asyncio.to_thread(_parse, text)
             bare = Analysis(self.uri, text, log.faults, unlocated="The search in the kernel tree is not done yet.")
             # When only the code has changed, what was found stays in sight until it is found anew.
+            first = self.analysis is None
             known = self.analysis if self.analysis and self.analysis.crashes == log.faults else bare
             self.analysis = dataclasses.replace(known, text=text)
             self._parsed.set()
-            self.publish()
+            if first:
+                self._server.crashes.arrived(self)
+            else:
+                self.publish()
             self.analysis = await self._locate(bare)
             self.publish()
         finally:
@@ -124,18 +161,10 @@ class OpenLog:
 def locate_again(
     server: KernfixServer, concerned: Callable[[OpenLog], bool] = lambda log: True, delay: float = DEBOUNCE_SECONDS
 ) -> None:
-    """Start over with open logs: what they were located in has changed, and perhaps goes on changing for `delay` seconds."""
-    for uri, log in server.logs.items():
-        if (document := server.document(uri)) and concerned(log):
-            log.update(document.text, delay)
-
-
-def keys(crashes: tuple[Crash, ...]) -> Iterator[Key]:
-    """A key for each crash, in order."""
-    seen: dict[str, int] = {}
-    for crash in crashes:
-        seen[crash.title] = seen.get(crash.title, 0) + 1
-        yield crash.title, seen[crash.title]
+    """Start over with the logs: what they were located in has changed, and perhaps goes on changing for `delay` seconds."""
+    for log in list(server.logs.values()):
+        if concerned(log):
+            log.again(delay)
 
 
 def _parse(text: Text) -> Log:

@@ -11,11 +11,31 @@ import logging
 from lsprotocol import types
 
 from kernfix.lsp import session, stdio
-from kernfix.lsp.features import actions, documents, hover, index, navigation, suggest, verify
+from kernfix.lsp.features import (
+    actions,
+    documents,
+    folding,
+    hierarchy,
+    highlight,
+    hints,
+    hover,
+    index,
+    lenses,
+    life,
+    navigation,
+    outline,
+    pull,
+    report,
+    suggest,
+    tokens,
+    verify,
+    walk,
+)
 from kernfix.lsp.session import KernfixServer, Refused
 
 ENTRY_POINTS = (
     (types.INITIALIZE, session.use_own_documents, None),
+    (types.INITIALIZED, life.initialized, None),
     (types.SHUTDOWN, session.shutdown, None),
     (types.TEXT_DOCUMENT_DID_OPEN, documents.did_open, None),
     (types.TEXT_DOCUMENT_DID_CHANGE, documents.did_change, None),
@@ -25,8 +45,23 @@ ENTRY_POINTS = (
     (types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, documents.did_change_folders, None),
     (types.TEXT_DOCUMENT_DOCUMENT_LINK, navigation.links, None),
     (types.TEXT_DOCUMENT_DEFINITION, navigation.definition, None),
-    (types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, navigation.symbols, None),
+    (types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, outline.symbols, None),
+    (types.WORKSPACE_SYMBOL, outline.crashes, None),
+    (types.TEXT_DOCUMENT_FOLDING_RANGE, folding.ranges, None),
     (types.TEXT_DOCUMENT_HOVER, hover.hover, None),
+    (types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT, highlight.highlights, None),
+    (types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, tokens.full, tokens.LEGEND),
+    (types.TEXT_DOCUMENT_SEMANTIC_TOKENS_RANGE, tokens.of_range, tokens.LEGEND),
+    (types.TEXT_DOCUMENT_INLAY_HINT, hints.hints, None),
+    (types.TEXT_DOCUMENT_CODE_LENS, lenses.lenses, None),
+    (types.TEXT_DOCUMENT_PREPARE_CALL_HIERARCHY, hierarchy.prepare, None),
+    (types.CALL_HIERARCHY_INCOMING_CALLS, hierarchy.incoming, None),
+    (types.CALL_HIERARCHY_OUTGOING_CALLS, hierarchy.outgoing, None),
+    (
+        types.TEXT_DOCUMENT_DIAGNOSTIC,
+        pull.document,
+        types.DiagnosticOptions(identifier="kernfix", inter_file_dependencies=True, workspace_diagnostics=False),
+    ),
     (
         types.TEXT_DOCUMENT_CODE_ACTION,
         actions.code_actions,
@@ -37,6 +72,12 @@ COMMANDS = (
     (suggest.COMMAND, suggest.suggest),
     (verify.COMMAND, verify.verify),
     (index.COMMAND, index.index),
+    (report.COMMAND, report.report),
+    (walk.NEXT, walk.next_frame),
+    (walk.PREVIOUS, walk.previous_frame),
+    (walk.GO_TO, walk.go_to),
+    (walk.ACTIVATE, walk.activate),
+    (walk.DISMISS, walk.dismiss),
 )
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from lsprotocol import types
-from pygls import uris
 from pygls.capabilities import get_capability
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
@@ -17,6 +16,9 @@ from pygls.protocol.language_server import lsp_method
 from pygls.workspace import Workspace
 
 from kernfix import __version__
+from kernfix.lsp.addresses import address_of, path_of
+from kernfix.lsp.crashes import Crashes
+from kernfix.lsp.places import Places
 from kernfix.lsp.published import Published
 from kernfix.lsp.text import Document, Text
 
@@ -59,6 +61,8 @@ class KernfixServer(LanguageServer):
     def __init__(self) -> None:
         super().__init__("kernfix", __version__, protocol_cls=Protocol)
         self.logs: dict[str, OpenLog] = {}
+        self.crashes = Crashes(self)
+        self.places = Places(self)
         self.published = Published(self.text_document_publish_diagnostics)
         self.options: object = None
         self.consents: dict[tuple[str, str], bool] = {}
@@ -104,7 +108,7 @@ class KernfixServer(LanguageServer):
 
     def source(self, path: Path) -> Text | None:
         """The text of a source file as the user sees it: the open buffer, else the file; None when it cannot be read as text."""
-        if open_document := self.document(address(path)):
+        if open_document := self.document(self.address(path)):
             return open_document.text
         try:
             if path.stat().st_size > MAX_SOURCE_BYTES:
@@ -115,8 +119,14 @@ class KernfixServer(LanguageServer):
 
     def folders(self) -> list[Path]:
         """The workspace folders on this machine, or the root of a client that knows no folders."""
-        addresses = [folder.uri for folder in self.workspace.folders.values()] or [self.workspace.root_uri or ""]
-        return [Path(path) for path in map(uris.to_fs_path, addresses) if path]
+        return [path for path in map(path_of, self._roots()) if path]
+
+    def _roots(self) -> list[str]:
+        return [folder.uri for folder in self.workspace.folders.values()] or [self.workspace.root_uri or ""]
+
+    def address(self, path: Path) -> str:
+        """The address of an absolute path as the client calls it."""
+        return address_of(path, self._roots())
 
     async def settings(self, uri: str) -> Settings:
         """The settings that hold for a document: asked anew each time, so that a change takes effect at once."""
@@ -138,6 +148,16 @@ class KernfixServer(LanguageServer):
         except (JsonRpcException, TimeoutError):
             return None
 
+    def refresh(self) -> None:
+        """Have the client ask anew for what it shows of crashes in documents, as far as it can be told to."""
+        for capability, ask in (
+            ("workspace.inlay_hint.refresh_support", self.workspace_inlay_hint_refresh),
+            ("workspace.code_lens.refresh_support", self.workspace_code_lens_refresh),
+            ("workspace.semantic_tokens.refresh_support", self.workspace_semantic_tokens_refresh),
+        ):
+            if self.can(capability):
+                ask(None)
+
     def say(self, message: str, kind: types.MessageType = types.MessageType.Info) -> None:
         """Show the user a message."""
         self.window_show_message(types.ShowMessageParams(type=kind, message=f"kernfix: {message}"))
@@ -155,11 +175,6 @@ class KernfixServer(LanguageServer):
             self.window_log_message(
                 types.LogMessageParams(type=types.MessageType.Warning, message=f"kernfix: {message}")
             )
-
-
-def address(path: Path) -> str:
-    """The ``file:`` URI of an absolute path."""
-    return uris.from_fs_path(str(path)) or path.as_uri()
 
 
 def shutdown(server: KernfixServer, _params: None) -> None:

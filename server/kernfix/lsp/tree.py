@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pygls import uris
+from kernfix.lsp.addresses import path_of as document_path
 
 if TYPE_CHECKING:
     from kernfix.lsp.settings import Settings
@@ -57,8 +57,8 @@ def path_of(setting: str, folders: Iterable[Path]) -> Path:
 
 def beside(uri: str, names: Iterable[str]) -> Path | None:
     """The first of these files in the folder of the log."""
-    own = uris.to_fs_path(uri)
-    paths = (Path(own).parent / name for name in names) if own else ()
+    own = document_path(uri)
+    paths = (own.parent / name for name in names) if own else ()
     return next((path for path in paths if path.is_file()), None)
 
 
@@ -71,6 +71,6 @@ def _vmlinux(settings: Settings, folders: Iterable[Path], tree: Path) -> tuple[P
 
 
 def _parents(uri: str) -> Iterator[Path]:
-    own = uris.to_fs_path(uri)
+    own = document_path(uri)
     if own:
-        yield from Path(own).parents
+        yield from own.parents

@@ -12,7 +12,7 @@ from lsprotocol import types
 from kernfix.lsp.analysis import Analysis
 from kernfix.lsp.features import edits, suggest, verify
 from kernfix.lsp.features.diagnostics import SOURCE
-from kernfix.lsp.logs import OpenLog, keys
+from kernfix.lsp.logs import OpenLog
 from kernfix.lsp.session import KernfixServer
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _in_source(server: KernfixServer, log: OpenLog, analysis: Analysis, place: _
 
 def _candidates(log: OpenLog, analysis: Analysis, index: int) -> Iterator[Candidate]:
     """Those that passed their checks, best first."""
-    key = list(keys(analysis.crashes))[index]
+    key = analysis.keys[index]
     yield from (candidate for candidate in log.candidates.get(key, ()) if candidate.ok)
 
 

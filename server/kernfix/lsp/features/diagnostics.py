@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from kernfix.lsp.analysis import Analysis
-from kernfix.lsp.session import KernfixServer, address
+from kernfix.lsp.session import KernfixServer
 
 if TYPE_CHECKING:
-    from kernfix.lsp.logs import Key
-    from kernfix.source.model import Location
+    from kernfix.lsp.logs import OpenLog
     from kernfix.verify.wire import Judgement
 
 SOURCE = "kernfix"
@@ -24,16 +23,12 @@ SITES = {
 """What is marked in source code, by the kind of the stack."""
 
 
-def marks(
-    server: KernfixServer, analysis: Analysis, verdicts: Mapping[Key, Judgement]
-) -> dict[str, list[types.Diagnostic]]:
+def marks(server: KernfixServer, log: OpenLog, analysis: Analysis) -> dict[str, list[types.Diagnostic]]:
     """All diagnostics of a log by document: the log itself, and the source files where it was located."""
-    from kernfix.lsp.logs import keys
-
     found: dict[str, list[types.Diagnostic]] = {analysis.uri: []}
-    for index, key in enumerate(keys(analysis.crashes)):
+    for index in log.shown():
         sites = _sites(server, analysis, index)
-        found[analysis.uri].append(_headline(analysis, index, sites, verdicts.get(key)))
+        found[analysis.uri].append(_headline(analysis, index, sites, log.verdicts.get(analysis.keys[index])))
         for kind, place in sites.items():
             found.setdefault(place.uri, []).append(_mark(analysis, index, kind, place))
     return found
@@ -45,17 +40,10 @@ def _sites(server: KernfixServer, analysis: Analysis, index: int) -> dict[str, t
         "crash": analysis.site(index),
         **{kind: analysis.first_location(index, kind) for kind in ("alloc", "free")},
     }
-    places = {kind: place_of(server, analysis, site) for kind, site in sites.items() if site}
-    return {kind: place for kind, place in places.items() if place}
-
-
-def place_of(server: KernfixServer, analysis: Analysis, location: Location) -> types.Location | None:
-    """A location as the client wants it: the code of the line; None when the file cannot be read any more."""
     if analysis.root is None:
-        return None
-    path = analysis.root / location.path
-    text = server.source(path)
-    return types.Location(address(path), text.code(location.line - 1)) if text else None
+        return {}
+    places = {kind: server.places.of(analysis.root, site) for kind, site in sites.items() if site}
+    return {kind: place for kind, place in places.items() if place}
 
 
 def _headline(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import unquote
 
 from lsprotocol import types
-from pygls import uris
 
+from kernfix.lsp.addresses import path_of
 from kernfix.lsp.logs import DEBOUNCE_SECONDS, OpenLog, locate_again
 from kernfix.lsp.session import LANGUAGE, KernfixServer
 
@@ -19,6 +18,7 @@ def did_open(server: KernfixServer, params: types.DidOpenTextDocumentParams) -> 
     if document is None or document.language_id != LANGUAGE:
         return
     log = server.logs.setdefault(unquote(uri), OpenLog(server, uri))
+    log.closed = False
     log.update(document.text)
 
 
@@ -31,15 +31,15 @@ def did_change(server: KernfixServer, params: types.DidChangeTextDocumentParams)
 
 def did_save(server: KernfixServer, params: types.DidSaveTextDocumentParams) -> None:
     """Code that a crash is in may have moved: locate again, and bring the index up to date. A saved log is what it was before."""
-    path = uris.to_fs_path(params.text_document.uri)
+    path = path_of(params.text_document.uri)
     if path:
-        server.indexer.saved(Path(path))
-        locate_again(server, lambda log: log.analysis is not None and log.analysis.is_at(Path(path)))
+        server.indexer.saved(path)
+        locate_again(server, lambda log: log.analysis is not None and log.analysis.is_at(path))
 
 
 def did_close(server: KernfixServer, params: types.DidCloseTextDocumentParams) -> None:
-    """Forget a crash log and take its marks back."""
-    log = server.logs.pop(unquote(params.text_document.uri), None)
+    """Forget a crash log and take its marks back, unless it has the active crash."""
+    log = server.log(params.text_document.uri)
     if log:
         log.close()
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from lsprotocol import types
 
 from kernfix.lsp.analysis import Analysis
-from kernfix.lsp.session import KernfixServer, address
+from kernfix.lsp.session import KernfixServer
 from kernfix.lsp.text import Text
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def workspace_edit(server: KernfixServer, analysis: Analysis, candidate: Candida
     if change.problems:
         return " ".join(problem.message for problem in change.problems)
     edits = {
-        address(root / path): text_edits(texts[path], after)
+        server.address(root / path): text_edits(texts[path], after)
         for path, after in change.after.items()
         if after is not None
     }

@@ -33,7 +33,7 @@ def explain_at(analysis: Analysis, line: int, character: int) -> tuple[Span, lis
     crash = _crash(analysis, line)
     if explain.is_code(text):
         return _code(text, line, crash)
-    found = explain.find(text, character)
+    found = explain.value_at(text, character)
     return (Span(line, found.start, found.end), _value(found, crash)) if found else None
 
 

@@ -1,17 +1,11 @@
-"""From the log into the code: links, definition, and the outline of the log."""
+"""From the log into the code: links and definition."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
 from kernfix.lsp.analysis import Analysis
-from kernfix.lsp.features.diagnostics import place_of
-from kernfix.lsp.session import KernfixServer, address
-
-if TYPE_CHECKING:
-    from kernfix.crash.model import Stack
+from kernfix.lsp.session import KernfixServer
 
 
 async def links(server: KernfixServer, params: types.DocumentLinkParams) -> list[types.DocumentLink]:
@@ -19,18 +13,18 @@ async def links(server: KernfixServer, params: types.DocumentLinkParams) -> list
     log = server.log(params.text_document.uri)
     analysis = await log.settled() if log else None
     tooltips = server.can("text_document.document_link.tooltip_support")
-    return frame_links(analysis, tooltips=tooltips) if analysis else []
+    return frame_links(server, analysis, tooltips=tooltips) if analysis else []
 
 
-def frame_links(analysis: Analysis, *, tooltips: bool) -> list[types.DocumentLink]:
+def frame_links(server: KernfixServer, analysis: Analysis, *, tooltips: bool) -> list[types.DocumentLink]:
     """The links of a log, as ``file:///path#L12``."""
     return [
         types.DocumentLink(
             range=analysis.text.span(placed.frame.span.line, placed.frame.span.start, placed.frame.span.end),
-            target=f"{address(analysis.root / placed.location.path)}#L{placed.location.line}",
+            target=f"{server.address(analysis.root / placed.location.path)}#L{placed.location.line}",
             tooltip=f"{placed.location.path}:{placed.location.line}" if tooltips else None,
         )
-        for placed in analysis.frames()
+        for placed in analysis.frames
         if placed.location and analysis.root
     ]
 
@@ -45,60 +39,4 @@ async def definition(server: KernfixServer, params: types.DefinitionParams) -> t
     placed = analysis.frame_at(line, character)
     headline = analysis.headline_at(line)
     location = placed.location if placed else analysis.site(headline) if headline is not None else None
-    return place_of(server, analysis, location) if location else None
-
-
-async def symbols(
-    server: KernfixServer, params: types.DocumentSymbolParams
-) -> list[types.DocumentSymbol] | list[types.SymbolInformation]:
-    """The outline: crash, its stacks, their frames; flat for clients that know no tree."""
-    log = server.log(params.text_document.uri)
-    analysis = await log.parsed() if log else None
-    if analysis is None:
-        return []
-    outline = [_crash_symbol(analysis, index) for index in range(len(analysis.crashes))]
-    if server.can("text_document.document_symbol.hierarchical_document_symbol_support"):
-        return outline
-    return [flat for symbol in outline for flat in _flatten(symbol, analysis.uri, None)]
-
-
-def _crash_symbol(analysis: Analysis, index: int) -> types.DocumentSymbol:
-    crash = analysis.crashes[index]
-    text, headline = analysis.text, crash.headline
-    whole = types.Range(text.column(crash.start_line, 0), text.column(crash.end_line, len(text.lines[-1]) + (1 << 20)))
-    return types.DocumentSymbol(
-        name=crash.title,
-        detail=crash.type,
-        kind=types.SymbolKind.Event,
-        range=whole,
-        selection_range=text.span(headline.line, headline.start, headline.end),
-        children=[_stack_symbol(analysis, stack) for stack in crash.stacks if stack.frames],
-    )
-
-
-def _stack_symbol(analysis: Analysis, stack: Stack) -> types.DocumentSymbol:
-    spans = [analysis.text.span(frame.span.line, frame.span.start, frame.span.end) for frame in stack.frames]
-    return types.DocumentSymbol(
-        name=f"{stack.kind} stack",
-        detail=stack.task,
-        kind=types.SymbolKind.Namespace,
-        range=types.Range(spans[0].start, spans[-1].end),
-        selection_range=spans[0],
-        children=[
-            types.DocumentSymbol(
-                name=frame.function,
-                detail=f"{frame.file}:{frame.line}" if frame.file else None,
-                kind=types.SymbolKind.Function,
-                range=span,
-                selection_range=span,
-            )
-            for frame, span in zip(stack.frames, spans, strict=True)
-        ],
-    )
-
-
-def _flatten(symbol: types.DocumentSymbol, uri: str, parent: str | None) -> list[types.SymbolInformation]:
-    own = types.SymbolInformation(
-        name=symbol.name, kind=symbol.kind, location=types.Location(uri, symbol.range), container_name=parent
-    )
-    return [own, *(flat for child in symbol.children or () for flat in _flatten(child, uri, symbol.name))]
+    return server.places.of(analysis.root, location) if location and analysis.root else None
