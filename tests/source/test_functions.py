@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernfix.source import Function, function_at, functions
-from kernfix.source.functions import plain_bytes
+from kernfix.source.functions import plain_bytes, spot
 from kernfix.source.syntax import syntax_errors
 from kernfix.source.syntax.prepass import prepass
 
@@ -78,6 +78,15 @@ def test_functions(text: str, expected: list[tuple[str, int, int]]) -> None:
 @pytest.mark.parametrize("line", [-1, 0, 1, 3, 4, 8, 99])
 def test_no_function_at(line: int) -> None:
     assert function_at("int x;\n\nstruct s {\n\tint a;\n};\n\nint g(void);\n\tint y;\n", line) is None
+
+
+@pytest.mark.parametrize("text", ["", "\n", "a", "a\n", "\n\nb", "a\r\n\n\tb\u2028c\nd\n", "é\n\udce9\n"])
+def test_spot(text: str) -> None:
+    lines = text.split("\n")
+    found = [spot(text, number) for number in range(1, len(lines) + 1)]
+    for line, there in zip(lines, found, strict=True):
+        assert line == (there.said if there else "")
+    assert [there for there in (spot(text, number) for number in (-1, 0, len(lines) + 1, 1 << 80)) if there] == []
 
 
 def test_other_letters_do_not_move_lines() -> None:

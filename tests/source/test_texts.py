@@ -94,9 +94,9 @@ def test_invocation(texts: Texts, line: int, macro: str | None) -> None:
 
 
 def test_a_file_is_read_once(texts: Texts) -> None:
-    before = texts.lines("kernel/ring.c")
+    before = texts.text("kernel/ring.c")
     (texts.tree.root / "kernel/ring.c").unlink()
-    assert texts.lines("kernel/ring.c") is before
+    assert texts.text("kernel/ring.c") is before
     assert texts.function("kernel/ring.c", 11) == Function("ring_put", 7, 13)
 
 

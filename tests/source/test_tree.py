@@ -43,23 +43,49 @@ def test_not_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/etc/passwd", "../secret", "kernel/../../secret", "kernel", "none.c", "out", "outdir/secret", "loop", "a\0b"],
+    [
+        *("", "/etc/passwd", "../secret", "kernel/../../secret", "kernel", "none.c", "a\0b", "a\udc80b", "x" * 300),
+        *("out", "outdir/secret", "again", "back/secret", "beside", "loop", "device", "gone", "kernel/ring.c/secret"),
+    ],
 )
 def test_not_readable(tree: Tree, path: str) -> None:
     (tree.root.parent / "secret").write_text("x")
     (tree.root / "out").symlink_to("../secret")
     (tree.root / "outdir").symlink_to("..")
+    (tree.root / "again").symlink_to("out")
+    (tree.root / "back").symlink_to("outdir")
+    # Another folder whose path begins with the tree's.
+    beside = tree.root.with_name(f"{tree.root.name}-other")
+    beside.mkdir()
+    (beside / "secret").write_text("x")
+    (tree.root / "beside").symlink_to(beside / "secret")
     (tree.root / "loop").symlink_to("loop")
+    (tree.root / "device").symlink_to("/dev/null")
+    (tree.root / "gone").symlink_to("kernel/gone.c")
     assert tree.read(path) is None
     assert tree.path(path) is None
+    assert tree.find(path) is None
 
 
-def test_link_inside_and_tree_behind_a_link(tree: Tree, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["link.c", "absolute.c", "again.c", "folder/ring.c", "round.c"])
+def test_link_inside_and_tree_behind_a_link(tree: Tree, tmp_path: Path, path: str) -> None:
     (tree.root / "link.c").symlink_to("kernel/ring.c")
+    (tree.root / "absolute.c").symlink_to(tree.root / "kernel/ring.c")
+    (tree.root / "again.c").symlink_to("link.c")
+    (tree.root / "folder").symlink_to("kernel")
+    (tree.root / "round.c").symlink_to(f"../{tree.root.name}/kernel/ring.c")
     (tmp_path / "also").symlink_to(tree.root)
     again, _ = open_tree(tmp_path / "also")
     assert again is not None
-    assert again.read("link.c") == tree.read("kernel/ring.c") != None  # noqa: E711
+    assert again.path(path) == tree.root / "kernel/ring.c"
+    assert again.read(path) == tree.read("kernel/ring.c") != None  # noqa: E711
+
+
+def test_nothing_is_left_open(tree: Tree) -> None:
+    before = sorted(Path("/proc/self/fd").iterdir())
+    for path in ("kernel/ring.c", "kernel", "none.c"):
+        tree.path(path)
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 
 def test_pipe_is_no_file(tree: Tree) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from kernfix.source.functions import function_at, invocation_in, plain_bytes
+from kernfix.source.functions import function_around, invocation_around, plain_bytes, spot
 from kernfix.source.grep import grep_problem
 from kernfix.source.index.assembly import labels
 from kernfix.source.index.lookup import open_index
@@ -85,8 +85,11 @@ def _holds(tree: Tree, definition: Definition) -> bool:
         return any(
             (label.name, label.start, label.end) == (function.name, function.start, function.end) for label in found
         )
-    there = function_at(text, function.start)
+    first = spot(text, function.start)
+    if first is None:
+        return False
+    there = function_around(first)
     if there is not None and there.name == function.name:
         return there == function
-    use = invocation_in(text.split("\n"), function.start)
+    use = invocation_around(first)
     return use is not None and any(word and word in function.name for word in use.arguments)

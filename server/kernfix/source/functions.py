@@ -6,12 +6,33 @@ The kernel closes functions with a brace in column 0, so a line is looked up in 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from kernfix.source.index.model import Defined, Use
-from kernfix.source.index.scan import functions_of, scan
+from kernfix.source.index.scan import functions_of, uses_of
 from kernfix.source.model import Function
 
-_C = "text.c"
+
+class Spot(NamedTuple):
+    """A 1-based line of a text, and the offset where it begins: to count lines takes longer than all that is asked of one."""
+
+    text: str
+    line: int
+    start: int
+
+    @property
+    def said(self) -> str:
+        """What the line says, without its end."""
+        end = self.text.find("\n", self.start)
+        return self.text[self.start :] if end < 0 else self.text[self.start : end]
+
+
+def spot(text: str, line: int) -> Spot | None:
+    """The 1-based `line` of `text`; None when it has no such line."""
+    if not 1 <= line <= len(text):
+        return None
+    parts = text.split("\n", line - 1)  # in one call: as many searches for the next line break take longer
+    return Spot(text, line, len(text) - len(parts[-1])) if len(parts) == line else None
 
 
 def functions(text: str) -> tuple[Function, ...]:
@@ -21,36 +42,35 @@ def functions(text: str) -> tuple[Function, ...]:
 
 def function_at(text: str, line: int) -> Function | None:
     """The function that 1-based `line` is in, its head included; None between functions and outside the text."""
-    return function_in(text.split("\n"), line)
+    there = spot(text, line)
+    return there and function_around(there)
 
 
-def function_in(lines: Sequence[str], line: int) -> Function | None:
-    """The same for a text that is cut into lines."""
-    if not 1 <= line <= len(lines):
-        return None
-    start, piece = _piece(lines, line)
-    found = _around(functions_of(piece), line - start)
-    if found is None and lines[line - 1][:1].isspace():
+def function_around(there: Spot) -> Function | None:
+    """The same for a line that was found before."""
+    above, piece = _piece(there)
+    found = _around(functions_of(piece), there.line - above)
+    if found is None and there.text.startswith((" ", "\t"), there.start):
         # Bodies that are not closed in column 0.
-        start, found = 0, _around(functions_of(plain_bytes("\n".join(lines))), line)
-    return found and Function(found.name, found.start + start, found.end + start)
+        above, found = 0, _around(functions_of(plain_bytes(there.text)), there.line)
+    return found and Function(found.name, found.start + above, found.end + above)
 
 
-def invocation_in(lines: Sequence[str], line: int) -> Use | None:
-    """The macro that is invoked on 1-based `line` outside of functions: it may make some, which then have no lines of their own."""
-    if not 1 <= line <= len(lines):
-        return None
-    start, piece = _piece(lines, line)
-    found = next((use for use in scan(piece, _C).uses if use.start <= line - start <= use.end), None)
-    return found and found._replace(start=found.start + start, end=found.end + start)
+def invocation_around(there: Spot) -> Use | None:
+    """The macro that is invoked on a line outside of functions: it may make some, which then have no lines of their own."""
+    above, piece = _piece(there)
+    found = next((use for use in uses_of(piece) if use.start <= there.line - above <= use.end), None)
+    return found and found._replace(start=found.start + above, end=found.end + above)
 
 
-def _piece(lines: Sequence[str], line: int) -> tuple[int, bytes]:
-    """How many lines are above the piece around `line`, and its text."""
-    at = line - 1
-    start = next((above + 1 for above in range(at - 1, -1, -1) if lines[above].startswith("}")), 0)
-    end = next((below + 1 for below in range(at, len(lines)) if lines[below].startswith("}")), len(lines))
-    return start, plain_bytes("\n".join(lines[start:end]))
+def _piece(there: Spot) -> tuple[int, bytes]:
+    """How many lines are above the piece around a line, and the piece: from behind a brace in column 0 to the next one."""
+    text, line, start = there
+    before = text.rfind("\n}", 0, start)
+    begin = text.find("\n", before + 1) + 1 if before >= 0 else 0
+    closed = text.find("\n}", max(start - 1, 0))
+    end = text.find("\n", closed + 1) if closed >= 0 else -1
+    return line - 1 - text.count("\n", begin, start), plain_bytes(text[begin:end] if end >= 0 else text[begin:])
 
 
 def _around(found: Sequence[Defined], line: int) -> Defined | None:

@@ -1,8 +1,8 @@
-"""The files of one tree while a crash is being located, each read and cut into lines once."""
+"""The files of one tree while a crash is being located, each read once, and each line looked for once."""
 
 from __future__ import annotations
 
-from kernfix.source.functions import function_in, invocation_in
+from kernfix.source.functions import Spot, function_around, invocation_around, spot
 from kernfix.source.index.assembly import labels
 from kernfix.source.index.model import Use
 from kernfix.source.model import Function, How, Location
@@ -19,7 +19,7 @@ class Texts:
         self.tree = tree
         self._found: dict[str, str | None] = {}
         self._texts: dict[str, str] = {}
-        self._lines: dict[str, list[str]] = {}
+        self._spots: dict[tuple[str, int], Spot | None] = {}
 
     def find(self, stated: str) -> str | None:
         """The file that a log or debug information means; see `Tree.find`."""
@@ -33,23 +33,22 @@ class Texts:
             self._texts[path] = self.tree.read(path) or ""
         return self._texts[path]
 
-    def lines(self, path: str) -> list[str]:
-        """A file's lines."""
-        if path not in self._lines:
-            text = self.text(path)
-            self._lines[path] = text.split("\n") if text else []
-        return self._lines[path]
+    def _spot(self, path: str, line: int) -> Spot | None:
+        if (path, line) not in self._spots:
+            self._spots[path, line] = spot(self.text(path), line)
+        return self._spots[path, line]
 
     def line(self, path: str, line: int) -> str | None:
         """The text of a 1-based line, None outside the file."""
-        lines = self.lines(path)
-        return lines[line - 1] if 1 <= line <= len(lines) else None
+        there = self._spot(path, line)
+        return there and there.said
 
     def function(self, path: str, line: int) -> Function | None:
         """The function that a 1-based line is in; in assembler, the code behind the last label."""
         if path.endswith(".S"):
             return next((label for label in reversed(self._labels(path)) if label.start <= line <= label.end), None)
-        return function_in(self.lines(path), line)
+        there = self._spot(path, line)
+        return there and function_around(there)
 
     def _labels(self, path: str) -> list[Function]:
         source = self.text(path).encode("ascii", "replace")
@@ -57,7 +56,8 @@ class Texts:
 
     def invocation(self, path: str, line: int) -> Use | None:
         """The macro that is invoked on a 1-based line outside of functions."""
-        return invocation_in(self.lines(path), line)
+        there = self._spot(path, line)
+        return there and invocation_around(there)
 
     def named(self, path: str, symbol: str) -> Function | None:
         """The first function of a file that `symbol` can be."""

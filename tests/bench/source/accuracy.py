@@ -17,7 +17,7 @@ from typing import NamedTuple
 from rows import Given, Row, lines
 
 from kernfix.source import Tree, definition_names, open_tree
-from kernfix.source.functions import function_at, invocation_in
+from kernfix.source.functions import function_at, invocation_around, spot
 from kernfix.source.index.model import Defined, Use
 from kernfix.source.index.scan import scan
 
@@ -83,7 +83,7 @@ def _by_compiler(tree: Tree, every: list[Said]) -> Iterator[Row]:
         names = {found.name} if found else set()
         if names & set(definition_names(said.function)):
             kinds["function"] += 1
-        elif found is None and _makes(invocation_in(text.split("\n"), said.line), said.function):
+        elif found is None and (there := spot(text, said.line)) and _makes(invocation_around(there), said.function):
             kinds["macro"] += 1
         else:
             kinds["wrong" if found else "none"] += 1

@@ -47,6 +47,13 @@ def functions_of(source: bytes) -> list[Defined]:
     return reader.defined
 
 
+def uses_of(source: bytes) -> list[Use]:
+    """The macros alone that a text in C invokes."""
+    reader = _Reader(source, with_uses=True)
+    reader.read()
+    return reader.uses
+
+
 class _Reader:
     """Goes through a text once; offsets only grow."""
 
