@@ -6,8 +6,8 @@ did with it (`disassemble` knows capstone, `operands` memory operands, `origin` 
 purpose).
 """
 
-from kernfix.crash.explain.find import Found, find, is_code, values
+from kernfix.crash.explain.find import Found, is_code, value_at, values_in
 from kernfix.crash.explain.instruction import Explained, explain_code, explain_crash
 from kernfix.crash.explain.values import explain
 
-__all__ = ["Explained", "Found", "explain", "explain_code", "explain_crash", "find", "is_code", "values"]
+__all__ = ["Explained", "Found", "explain", "explain_code", "explain_crash", "is_code", "value_at", "values_in"]

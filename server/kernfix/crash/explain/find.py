@@ -21,6 +21,9 @@ _PAIR = re.compile(
 _ROW = re.compile(rf"(?P<lead>GPR|\$)(?P<first>[ \d]\d) {{0,4}}:(?P<values>(?: {{1,2}}{_DIGITS})+)")
 _WORD = re.compile(rf"(?<![\w+/.])(?P<value>{_VALUE})")
 _CODES = re.compile(r"error_code\((?P<a>0x[0-9a-f]{4,8})\)|\bOops: (?P<b>[0-9a-f]{4}) \[#")
+_RANGE = re.compile(r"\brange \[(?P<a>0x[0-9a-f]{1,16})-(?P<b>0x[0-9a-f]{1,16})\]")
+_SMALL = 1 << 16
+"""Below it, a number without a name is no address."""
 _CODE_LINE = re.compile(r"\b(?:Krnl )?Code: ")
 
 _ADDRESS = frozenset({"addr", "address", "at"})
@@ -49,13 +52,13 @@ class Found(NamedTuple):
         return self.name is not None and (_REGISTER.fullmatch(self.name) is not None or self.name[0] in "$G")
 
 
-def find(line: str, character: int) -> Found | None:
+def value_at(line: str, character: int) -> Found | None:
     """The value under a character (0-based) of a line; one that the character is right behind counts too."""
-    near = [found for found in values(line) if found.start <= character <= found.end]
+    near = [found for found in values_in(line) if found.start <= character <= found.end]
     return next((found for found in near if character < found.end), near[0] if near else None)
 
 
-def values(line: str) -> list[Found]:
+def values_in(line: str) -> list[Found]:
     """All values of a line, from the left."""
     line = line[:_LIMIT]
     if is_code(line):
@@ -99,7 +102,11 @@ def _pairs(line: str) -> Iterator[Found]:
 
 
 def _words(line: str) -> Iterator[Found]:
+    for match in _RANGE.finditer(line):
+        yield from (Found(*match.span(end), "address", int(match[end], 16), match[end]) for end in "ab")
     for match in _WORD.finditer(line):
         digits = match["value"]
+        if int(digits, 16) < _SMALL:
+            continue
         if digits.startswith("0x") or len(digits) == 16 or not digits.isdecimal():
             yield Found(*match.span(), None, int(digits, 16), digits)

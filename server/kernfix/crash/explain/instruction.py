@@ -24,7 +24,8 @@ _STACK = {"x86_64": "RSP", "i386": "ESP"}
 
 
 class Explained(NamedTuple):
-    """The instruction at the crash in its code, sentences about it, and for each register that matters its part in them.
+    """The instruction at the crash in its code, sentences about it, and for each register that matters its part in them, as words
+    that go after "is". `operands` are those among them that have no part in an address.
 
     `faulted` is whether the processor refused this instruction its memory: in a crash of another kind it is only where the processor was.
     `function` and `offset` are the place of the instruction, where the log tells it.
@@ -33,6 +34,7 @@ class Explained(NamedTuple):
     listing: Listing
     sentences: tuple[str, ...] = ()
     roles: Mapping[str, tuple[str, ...]] = {}
+    operands: frozenset[str] = frozenset()
     faulted: bool = False
     function: str | None = None
     offset: int = 0
@@ -71,7 +73,8 @@ def explain_code(
     numbers = {name: number for name, digits in registers.items() if (number := parsed(digits)) is not None}
     story = _Story(code_, trapping, numbers, cpu_of(arch, registers), faulted=faulted)
     story.tell()
-    return Explained(code_, tuple(story.sentences), {name: tuple(its) for name, its in story.roles.items()}, faulted)
+    roles = {name: tuple(its) for name, its in story.roles.items()}
+    return Explained(code_, tuple(story.sentences), roles, frozenset(story.operands), faulted)
 
 
 class _Story:
@@ -85,6 +88,7 @@ class _Story:
         self._faulted = faulted
         self.sentences: list[str] = []
         self.roles: dict[str, list[str]] = {}
+        self.operands: set[str] = set()
 
     def tell(self) -> None:
         """The trap, or each memory operand, and then the registers beside it."""
@@ -172,7 +176,9 @@ class _Story:
                 f"The access is `{instruction.text}`: it {_at(place, at)}{self._because(place, at, None)}."
             )
             if place.base:
-                self._role(place.base, f"base of the access that is checked, `{instruction.text}`, at {place.shown}")
+                self._role(
+                    place.base, f"the base of the access that is checked, `{instruction.text}`, at {place.shown}"
+                )
                 self._origin(place.base, place.displacement)
         elif pointer:
             self._made_of(pointer, first)
@@ -237,11 +243,10 @@ class _Story:
 
     def _operands(self) -> None:
         for register in dict.fromkeys(self._trapping.registers):
-            written = register in self._trapping.writes
-            self._role(
-                register,
-                f"{'set by' if written else 'operand of'} the {self._word} instruction `{self._trapping.text}`",
-            )
+            if register not in self.roles:
+                self.operands.add(register)
+            how = "set by" if register in self._trapping.writes else "an operand of"
+            self._role(register, f"{how} the {self._word} instruction `{self._trapping.text}`")
 
     def _role(self, register: str, role: str) -> None:
         roles = self.roles.setdefault(register, [])

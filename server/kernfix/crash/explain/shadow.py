@@ -56,12 +56,6 @@ def shadow_of_user(address: int, cpu: Cpu) -> Shadow | None:
     return _of(address, cpu, _USER)
 
 
-def any_shadow(address: int, cpu: Cpu) -> Shadow | None:
-    """The likeliest layout by which an address is a shadow at all; only for what is known to be one."""
-    first = SHADOWS.get(cpu.arch or "x86_64", ())[:1]
-    return shadow_of_user(address, cpu) or next((shadow for shadow in first if address >= shadow.offset), None)
-
-
 def constants(cpu: Cpu) -> frozenset[int]:
     """All values that KASAN_SHADOW_OFFSET may have: the compiler keeps it in a register."""
     return frozenset(shadow.offset for shadow in SHADOWS.get(cpu.arch or "x86_64", ()))

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from kernfix.crash.explain.cpu import Cpu, cpu_of
 from kernfix.crash.explain.errnos import MAX_ERRNO, errno_name
 from kernfix.crash.explain.flags import flags
-from kernfix.crash.explain.layouts import region_of
+from kernfix.crash.explain.layouts import SHADOW, region_of
 from kernfix.crash.explain.poisons import DELTAS, FILLS, MAGICS, POINTERS, STACKLEAK_POISON, Poison
-from kernfix.crash.explain.shadow import Shadow, constants, shadow_of_null, shadow_of_user
+from kernfix.crash.explain.shadow import SHADOWS, Shadow, constants, shadow_of_null, shadow_of_user
 
 PAGE = 4096
 """Below it nothing is mapped, on any architecture (``vm.mmap_min_addr``)."""
@@ -32,13 +32,16 @@ class Meaning(NamedTuple):
     bad: bool = False
 
 
+UNKNOWN = Meaning("in no region that is known")
+"""Of a value that nothing can be said of."""
+
 _Recogniser = Callable[[int, Cpu], Meaning | None]
 
 
 def explain(
     value: int, arch: str | None = None, registers: Mapping[str, str] | None = None, name: str = ""
 ) -> tuple[str, ...]:
-    """What a value is, in short sentences, the most telling first.
+    """What a value is, in short sentences, the most telling first; none where nothing can be said.
 
     `registers` are those of the crash; `name` is the register or the word that the value stands behind, such as ``CR2``. A value that is
     wider than the architecture's registers is cut.
@@ -48,14 +51,29 @@ def explain(
     bits = flags(name, value, arch)
     if bits is not None:
         return bits
-    meaning = meaning_of(value, cpu)
-    if name in ADDRESSES and value < PAGE:
-        return (near_null(value),)
-    return meaning.what, *meaning.notes
+    if name in _NO_POINTERS:
+        return ()
+    meaning = as_pointer(value, cpu) if name in ADDRESSES else meaning_of(value, cpu)
+    if name in _CODE and meaning.bad:
+        meaning = Meaning(f"{as_pointer(value, cpu).what}: the kernel jumped there, perhaps by a bad function pointer")
+    about = (_NAMES[name],) if name in _NAMES else ()
+    return (*about, meaning.what, *meaning.notes) if meaning is not UNKNOWN else about
 
 
 ADDRESSES = frozenset({"CR2", "badaddr", "BadVA", "DAR", "BADV", "address", "FAR"})
 """Names of what is an address for sure: where the processor faulted."""
+_CODE = frozenset({"RIP", "EIP", "pc", "epc", "NIP", "ERA"})
+_NAMES = {
+    "CR2": "the address of the last page fault (a general protection fault does not set it)",
+    "GS": "the base of the processor's per-CPU data",
+    "knlGS": "the base of GS that is not in use: the program's",
+    "FS": "the base of the program's thread-local data",
+}
+"""What some registers are for."""
+_NO_POINTERS = frozenset(
+    "pstate psr status Status cause Cause MSR CR XER DSISR CRMD PRMD EUEN ECFG ESTAT ESR PKRU DR6 DR7 CS DS ES SS".split()  # noqa: SIM905
+)
+"""Registers of bits that the log itself spells out, or that no crash depends on."""
 
 
 def near_null(value: int) -> str:
@@ -68,7 +86,7 @@ def meaning_of(value: int, cpu: Cpu) -> Meaning:
     for recogniser in _RECOGNISERS:
         if meaning := recogniser(value, cpu):
             return meaning
-    return Meaning("in no region that is known" if cpu.arch else "unknown")
+    return UNKNOWN
 
 
 def as_pointer(value: int, cpu: Cpu) -> Meaning:
@@ -90,10 +108,17 @@ def error_pointer(value: int, cpu: Cpu) -> str | None:
 def shadow_meaning(address: int, shadow: Shadow, cpu: Cpu) -> Meaning:
     """Of an address in the shadow: what the memory is that it tells of."""
     first = shadow.memory(address) & cpu.mask
-    memory = f"{first:#x}–{first + shadow.granule - 1:#x}"
-    about = as_pointer(first, cpu).what
+    last = first + shadow.granule - 1
+    memory = f"{first:#x}–{last:#x}"
+    about = _errors(first, last, cpu) or as_pointer(first, cpu).what
     note = f"({address:#x} − {shadow.offset:#x}) << {shadow.scale} = {first:#x}"
     return Meaning(f"the KASAN shadow of {memory}: {about}", (note,), bad=True)
+
+
+def _errors(first: int, last: int, cpu: Cpu) -> str | None:
+    """Error pointers by name, where an address lies among them and only its granule is known."""
+    names = [name for value in range(first, last + 1) if (name := error_pointer(value, cpu))]
+    return f"one of {', '.join(names)}, perhaps with an offset" if names else None
 
 
 # --- recognisers -------------------------------------------------------------------------------------------------------------------------
@@ -178,7 +203,8 @@ def _fill(value: int, cpu: Cpu) -> Meaning | None:
     for poison in FILLS:
         for bytes_ in dict.fromkeys((cpu.bits // 8, 4)):
             fill = int.from_bytes(bytes([poison.value]) * bytes_, "little")
-            if words := _as_fill(value, fill, exact=bytes_ * 8 != cpu.bits or poison.value in (0x11, 0x12, 0x22)):
+            words = _as_fill(value, fill, exact=bytes_ * 8 != cpu.bits or poison.value in (0x11, 0x12, 0x22))
+            if words is not None:
                 return Meaning(f"{fill:#x}{words} ({poison.name})", (poison.tells,), bad=True)
     return None
 
@@ -233,6 +259,9 @@ def _shadow(value: int, cpu: Cpu) -> Meaning | None:
     shadow = shadow_of_null(value, cpu)
     if shadow is None and (found := shadow_of_user(value, cpu)) and value - found.offset >= PAGE:
         shadow = found
+    if shadow is None and (region := region_of(value, cpu)) and region.what == SHADOW:
+        meaning = shadow_meaning(value, SHADOWS[cpu.arch or ""][0], cpu)
+        return meaning._replace(what=f"probably {meaning.what}", bad=False)
     return shadow_meaning(value, shadow, cpu) if shadow else None
 
 

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from kernfix.crash.model import Crash
 
 _CODE = re.compile(r"Code:\s*(?P<words>[0-9a-f<>(][0-9a-f<>() ]*)")
+_S390_ROW = re.compile(r" [0-9a-f]{8,16}: ?([0-9a-f]{4,12})\b")
 _ROW = re.compile(r"[0-9a-f<>()#]+")
 _PAGE = 4096
-_MANY_DIGITS = 8
-"""Digits of two bytes or more in a row of code, so that another line is not taken for one."""
 
 
 def explain_at(analysis: Analysis, line: int, character: int) -> tuple[Span, list[str]] | None:
@@ -34,7 +33,8 @@ def explain_at(analysis: Analysis, line: int, character: int) -> tuple[Span, lis
     if explain.is_code(text):
         return _code(text, line, crash)
     found = explain.value_at(text, character)
-    return (Span(line, found.start, found.end), _value(found, crash)) if found else None
+    parts = _value(found, crash) if found else []
+    return (Span(line, found.start, found.end), parts) if found and parts else None
 
 
 def _crash(analysis: Analysis, line: int) -> Crash | None:
@@ -55,10 +55,12 @@ def _value(found: Found, crash: Crash | None) -> list[str]:
     others = [
         other for other, value in registers.items() if other != found.name and value == digits and found.value > _PAGE
     ]
-    parts = [f"{name}{markdown.code(digits)}", _list([*said, *([f"also in {', '.join(others)}"] if others else [])])]
-    if crash and found.is_register:
-        parts += _part(found, digits, crash)
-    return parts
+    part = _part(found, digits, crash) if crash and found.is_register else []
+    if not part and (not said or (found.name is None and said[0].startswith("the number"))):
+        return []
+    also = (f"also in {', '.join(others)}",) if others and said else ()
+    told = _list([*said, *also])
+    return [f"{name}{markdown.code(digits)}", *([told] if told else []), *part]
 
 
 def _part(found: Found, digits: str, crash: Crash) -> list[str]:
@@ -71,13 +73,11 @@ def _part(found: Found, digits: str, crash: Crash) -> list[str]:
     if crash.code is None:
         return []
     explained = explain.explain_crash(crash)
-    if explained.listing.problem:
-        return [markdown.plain(explained.listing.problem)]
-    return (
-        [_list([f"{name}: {role}" for role in explained.roles[name]]), _told(explained)]
-        if name in explained.roles
-        else []
-    )
+    roles = [f"{name} is {role}" for role in explained.roles.get(name, ())]
+    return [
+        *([_list(roles)] if roles else []),
+        *([_told(explained)] if roles and name not in explained.operands else []),
+    ]
 
 
 def _code(text: str, line: int, crash: Crash | None) -> tuple[Span, list[str]] | None:
@@ -86,7 +86,7 @@ def _code(text: str, line: int, crash: Crash | None) -> tuple[Span, list[str]] |
 
     start, end = text.index("Code:"), len(text.rstrip())
     match = _CODE.search(text)
-    words = (match["words"] if match else text[start + len("Code:") :]).split()
+    words = _S390_ROW.findall(text) or (match["words"] if match else "").split()
     if crash and crash.code and _holds(crash.code, words):
         explained = explain.explain_crash(crash)
     elif crash and words:
@@ -102,7 +102,7 @@ def _holds(code: str, words: list[str]) -> bool:
     """Whether a line has the crash's code, or one row of it (s390 and older powerpc print rows)."""
     plain = [re.sub(r"[<>()#]", "", word) for word in code.split()]
     rows = [re.sub(r"[<>()#]", "", word) for word in words if _ROW.fullmatch(word)]
-    return bool(rows) and (plain[: len(rows)] == rows or (len(rows[0]) >= _MANY_DIGITS and rows[0] in plain))
+    return bool(rows) and (plain[: len(rows)] == rows or rows[0] == plain[0])
 
 
 def _title(explained: Explained) -> list[str]:
