@@ -18,7 +18,6 @@ from kernfix.cli.parse import read_log
 from kernfix.cli.terminal import printable
 from kernfix.crash import Crash, Frame, is_machinery
 from kernfix.source import Located, Location, Tree
-from kernfix.source.index.lookup import open_index
 
 LONG_SECONDS = 1.0
 """From here on it is worth saying how to make it quicker."""
@@ -58,6 +57,8 @@ def _was_searched(located: LocatedLog) -> bool:
     stacks = (stack for where in located.crashes for stack in where.stacks)
     if not any(location is None or location.how == "symbol" for stack in stacks for location in stack.locations):
         return False
+    from kernfix.source.index.lookup import open_index  # slow to load
+
     index, _ = open_index(located.tree)
     if index:
         index.close()

@@ -34,8 +34,6 @@ def find(
     names: dict[str | None, set[str]] = {}
     for name, arch in wanted:
         names.setdefault(arch, set()).add(name)
-    if not names:
-        return {}, ()
     found, problem = _indexed(tree, names)
     if found is not None and not stop() and not (_holds_all(tree, found) and _is_complete(tree, found)):
         from kernfix.source.index.build import refresh  # slow to load, and rarely needed

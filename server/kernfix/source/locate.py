@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from kernfix.crash.model import Crash, Frame
 from kernfix.source.debuginfo import Chain, Symbols, queries_of
-from kernfix.source.definitions import Definitions, find
 from kernfix.source.model import Function, Located, LocatedStack, Location, Stop
 from kernfix.source.names import same_function
 from kernfix.source.rank import choose, near
@@ -21,6 +20,7 @@ from kernfix.source.texts import Texts
 from kernfix.source.tree import Tree
 
 if TYPE_CHECKING:
+    from kernfix.source.definitions import Definitions
     from kernfix.source.kbuild import Kbuild
 
 _Frames = dict[Frame, Location]
@@ -47,7 +47,7 @@ def locate_all(
         for frame in _frames(crash)
         if frame not in found
     }
-    definitions, unable = find(tree, missing, stop)
+    definitions, unable = _definitions(tree, missing, stop)
     stopped = ["The search was stopped before its end."] if stop() else []
     return tuple(
         _located(crash, found, definitions.get(crash.arch, {}), texts, old, [*stopped, *problems], unable)
@@ -137,6 +137,17 @@ def _chain(chain: Chain, texts: Texts, old: Old) -> Location | None:
 
 def _line(location: Location) -> tuple[str, int]:
     return location.path, location.line
+
+
+def _definitions(
+    tree: Tree, missing: set[tuple[str, str | None]], stop: Stop
+) -> tuple[dict[str | None, Definitions], tuple[str, ...]]:
+    """Where the functions are defined that only their name can find; see `definitions.find`."""
+    if not missing:
+        return {}, ()
+    from kernfix.source.definitions import find  # slow to load, and not needed where debug information has it all
+
+    return find(tree, missing, stop)
 
 
 def _by_name(crash: Crash, found: _Frames, definitions: Definitions, site: Location | None, texts: Texts) -> _Frames:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 
 from kernfix.crash.model import Crash
-from kernfix.source.git import commit_of, head, text_at
 from kernfix.source.model import Function, How, Location
 from kernfix.source.names import same_function
 from kernfix.source.relocate import relocate
@@ -34,10 +34,14 @@ class Old:
 
     def __init__(self, crash: Crash, tree: Tree) -> None:
         kernel = crash.machine.kernel or ""
-        is_git = (tree.root / ".git").exists()  # it spares three processes where there is nothing to ask
-        commit = commit_of(tree, kernel) if is_git and kernel else None
-        self.commit = None if commit and _DIRTY in kernel and commit == head(tree) else commit
-        self.text = cache(lambda path: text_at(tree, commit, path) if commit else None)
+        self.commit: str | None = None
+        self.text: Callable[[str], str | None] = lambda path: None
+        if kernel and (tree.root / ".git").exists():
+            from kernfix.source.git import commit_of, head, text_at  # slow to load, and starts three processes
+
+            commit = commit_of(tree, kernel)
+            self.commit = None if commit and _DIRTY in kernel and commit == head(tree) else commit
+            self.text = cache(lambda path: text_at(tree, commit, path) if commit else None)
         theirs, ours = _SERIES.match(kernel), _SERIES.match(tree.version)
         self.series = theirs[1] if theirs and ours and theirs[1] != ours[1] else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kernfix.source.debuginfo import by_drgn, by_program
+from kernfix.source.debuginfo import by_drgn
 from kernfix.source.debuginfo.elf import Image
 from kernfix.source.debuginfo.layout import Part
 from kernfix.source.debuginfo.model import Reader
@@ -25,6 +25,8 @@ def open_reader(image: Image, parts: dict[int, Part]) -> Opened | str:
         if not isinstance(read, str):
             return Opened(read, "drgn")
         problem = read
+    from kernfix.source.debuginfo import by_program  # starting processes is slow to load
+
     if by_program.installed(by_program.LLVM) and not image.relocatable:
         return Opened(by_program.llvm_reader(image), by_program.LLVM)
     if by_program.installed(by_program.BINUTILS):
