@@ -59,6 +59,8 @@ def check(code: str, arch: str, registers: dict[str, str], *words: str, faulted:
         ("<41> 57", {"RSP": "0xffffc90000004000"}, ["writes 8 bytes at RSP-0x8 = 0xffffc90000003ff8"]),
         ("<65> 48 8b 04 25 28 00 00 00", {"GS": "0xffff88806ce00000"},
          ["at GS+0x28 = 0xffff88806ce00028: a per-CPU variable"]),
+        # mov 0x100(%rip),%rax
+        ("<48> 8b 05 00 01 00 00", {"RIP": "0xffffffff81000000"}, ["reads 8 bytes at RIP+0x100: static data"]),
         # call *%rax; a retpoline's mov %rax,(%rsp); ret
         ("<ff> d0", {"RAX": "0x0"}, ["an indirect jump or call to the address in RAX = 0x0: NULL."]),
         ("48 89 04 24 <c3>", {"RAX": "0x6b6b6b6b6b6b6b6b"},

@@ -113,26 +113,21 @@ _ISAS = {
 }
 """Words are printed as numbers. Where the order is big, their digits are taken as they stand, whatever the order of the machine."""
 
-_MARKED = re.compile(r"[<(>]([0-9a-f]+)[>)]?|#([0-9a-f]+)")
-
 
 def listing(code: str | None, arch: str | None, *, where: int = 0, faulted: bool = True) -> Listing:
-    """The instructions of a `Code:` line; `code` as `Crash.code` has it, `where` the offset of
-    the marked instruction in its function, from which the targets of jumps are counted.
+    """The instructions of a `Code:` line; `code` as `Crash.code` has it, `where` the offset of the marked instruction in its
+    function, from which the targets of jumps are counted.
 
     On s390 the kernel marks two, the one before the pointer and the one at it; a fault that took memory away (`faulted`) points to itself,
     any other trap behind itself (Principles of Operation, "nullification").
     """
     words = (code or "").split()[:_LIMIT]
-    isa = _ISAS.get(
-        "thumb" if arch == "arm" and words and all(len(word.strip("()")) == 4 for word in words) else arch or ""
-    )
-    if isa is None or not words:
-        return Listing(
-            problem="There is no code."
-            if not words
-            else f"Code of {arch or 'an unknown architecture'} cannot be shown."
-        )
+    if not words:
+        return Listing(problem="There is no code.")
+    thumb = arch == "arm" and all(len(word.strip("()")) == 4 for word in words)
+    isa = _ISAS.get("thumb" if thumb else arch or "")
+    if isa is None:
+        return Listing(problem=f"Code of {arch or 'an unknown architecture'} cannot be shown.")
     marked = _mark(words, "#" if arch == "s390" and not faulted else "<(>")
     if marked is None:
         return Listing(problem="The line marks no instruction: it is cut off.")

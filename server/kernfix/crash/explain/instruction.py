@@ -20,6 +20,8 @@ _FAULTS = re.compile(
     r"|Unhandled fault|PANIC: double fault|BUG: stack guard page|kernel stack overflow|Alignment trap"
 )
 """Titles of crashes that the processor found, at the memory that an instruction wanted."""
+_COUNTERS = frozenset({"RIP", "EIP", "pc"})
+"""Instruction pointers: their value in an address is not the one of the log, but what is behind the instruction."""
 _STACK = {"x86_64": "RSP", "i386": "ESP"}
 
 
@@ -70,11 +72,17 @@ def explain_code(
     trapping = code_.trapping
     if trapping is None:
         return Explained(code_, faulted=faulted)
-    numbers = {name: number for name, digits in registers.items() if (number := parsed(digits)) is not None}
+    numbers = _numbers(registers)
     story = _Story(code_, trapping, numbers, cpu_of(arch, registers), faulted=faulted)
     story.tell()
     roles = {name: tuple(its) for name, its in story.roles.items()}
     return Explained(code_, tuple(story.sentences), roles, frozenset(story.operands), faulted)
+
+
+def _numbers(registers: Mapping[str, str]) -> dict[str, int]:
+    """The values that addresses are made of."""
+    known = ((name, parsed(digits)) for name, digits in registers.items() if name not in _COUNTERS)
+    return {name: number for name, number in known if number is not None}
 
 
 class _Story:
@@ -127,24 +135,19 @@ class _Story:
             self._origin(memory.base, memory.displacement)
 
     def _because(self, memory: Memory, address: int | None, shadow: Shadow | None) -> str:
+        if memory.segment in ("GS", "FS"):
+            return ": a per-CPU variable"
+        if memory.base in _COUNTERS:
+            return ": static data, addressed from the code"
         if address is None:
             unknown = [name for name in memory.registers if name not in self._numbers]
             return f"; {' and '.join(unknown)} cannot be read from the log"
-        if memory.segment in ("GS", "FS"):
-            return ": a per-CPU variable"
         if shadow:
             return f": {shadow_meaning(address, shadow, self._cpu).what}"
         number = self._numbers.get(memory.base or "")
-        offset = self._numbers.get(
-            memory.indexed or "", 0
-        )  # which of two registers is the pointer, only their size tells
-        if (
-            self._faulted
-            and number is not None
-            and offset < PAGE
-            and number + offset >= 0
-            and (bad := as_pointer(number, self._cpu)).bad
-        ):
+        # Which of two registers is the pointer, only their size tells.
+        alone = self._numbers.get(memory.indexed or "", 0) < PAGE
+        if self._faulted and alone and number is not None and (bad := as_pointer(number, self._cpu)).bad:
             return f": {memory.base} is {bad.what}"
         return f": {self._named(address)}"
 
@@ -181,7 +184,7 @@ class _Story:
                 )
                 self._origin(place.base, place.displacement)
         elif pointer:
-            self._made_of(pointer, first)
+            self._made_of(pointer)
 
     def _within(self, place: Memory, first: int, shadow: Shadow) -> bool:
         at = place.address(self._numbers, self._cpu)
@@ -195,9 +198,10 @@ class _Story:
         wanted = address - shadow.offset
         self._role(index, f"an address >> {shadow.scale}, to which the KASAN check adds KASAN_SHADOW_OFFSET")
         found, _ = sources(self._code, index, self._cpu.arch)
-        return [its for its in found if its.shift and self._sum(its) >> its.shift == wanted and its.register != index]
+        made = [its for its in found if its.shift and its.register in self._numbers and its.register != index]
+        return [its for its in made if self._sum(its) >> its.shift == wanted]
 
-    def _made_of(self, pointer: list[Source], first: int) -> None:
+    def _made_of(self, pointer: list[Source]) -> None:
         nearest, deepest = pointer[0], pointer[-1]
         at = self._sum(nearest)
         text = f"The access is to {nearest.register} = {at:#x}"
@@ -211,7 +215,7 @@ class _Story:
         self._origin(deepest.register, deepest.offset)
 
     def _sum(self, source: Source) -> int:
-        return self._numbers.get(source.register, -1) + source.offset & self._cpu.mask
+        return self._numbers[source.register] + source.offset & self._cpu.mask
 
     # --- where it comes from -------------------------------------------------------------------------------------------------------------
 
@@ -222,7 +226,7 @@ class _Story:
             return
         found, loaded = sources(self._code, register, self._cpu.arch)
         same = [
-            its for its in found[1:] if not its.shift and self._numbers.get(its.register, -1) + its.offset == number
+            its for its in found[1:] if not its.shift and its.register in self._numbers and self._sum(its) == number
         ]
         if same and same[-1].offset:
             its = same[-1]
@@ -302,7 +306,7 @@ def _doubt(crash: Crash, explained: Explained) -> str | None:
     trapping, stated = explained.listing.trapping, parsed(crash.facts.get("address"))
     if trapping is None or stated is None or not explained.faulted:
         return None
-    numbers = {name: number for name, digits in crash.registers.items() if (number := parsed(digits)) is not None}
+    numbers = _numbers(crash.registers)
     cpu = cpu_of(crash.arch, crash.registers)
     places = [(memory.address(numbers, cpu), memory.size or 16) for memory in _accesses(trapping, crash.arch)]
     known = [(address, size) for address, size in places if address is not None]

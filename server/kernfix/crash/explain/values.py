@@ -20,6 +20,7 @@ PAGE = 4096
 _REACH = 0x1000
 """Bytes by which a member's address differs from a poisoned pointer at most."""
 _INT = 1 << 32
+_USER_END = 1 << 47
 _NUMBERS = {64: _INT, 32: 1 << 20}
 """Below it, by the width of registers, a value is rather a number than a program's address."""
 
@@ -54,7 +55,7 @@ def explain(
     if name in _NO_POINTERS:
         return ()
     meaning = as_pointer(value, cpu) if name in ADDRESSES else meaning_of(value, cpu)
-    if name in _CODE and meaning.bad:
+    if name in _CODE and meaning.bad and not PAGE <= value < _USER_END:  # a program's registers are in the log too
         meaning = Meaning(f"{as_pointer(value, cpu).what}: the kernel jumped there, perhaps by a bad function pointer")
     about = (_NAMES[name],) if name in _NAMES else ()
     return (*about, meaning.what, *meaning.notes) if meaning is not UNKNOWN else about
@@ -71,7 +72,7 @@ _NAMES = {
 }
 """What some registers are for."""
 _NO_POINTERS = frozenset(
-    "pstate psr status Status cause Cause MSR CR XER DSISR CRMD PRMD EUEN ECFG ESTAT ESR PKRU DR6 DR7 CS DS ES SS".split()  # noqa: SIM905
+    "pstate psr status Status cause Cause MSR CR XER DSISR CRMD PRMD EUEN ECFG ESTAT ESR PKRU DR0 DR1 DR2 DR3 DR6 DR7 CS DS ES SS".split()  # noqa: SIM905
 )
 """Registers of bits that the log itself spells out, or that no crash depends on."""
 
@@ -265,6 +266,18 @@ def _shadow(value: int, cpu: Cpu) -> Meaning | None:
     return shadow_meaning(value, shadow, cpu) if shadow else None
 
 
+def _shifted(value: int, cpu: Cpu) -> Meaning | None:
+    """On its way to the shadow: KASAN's checks keep addresses shifted in registers."""
+    address = value << 3 & cpu.mask
+    if cpu.bits != 64 or value >> 61 or address < 0xFFFF << 48 or cpu.arch not in SHADOWS:
+        return None
+    return Meaning(
+        f"probably a kernel address >> 3, for a KASAN check: {address:#x}–{address + 7:#x}",
+        (meaning_of(address, cpu).what,),
+        bad=True,
+    )
+
+
 def _tagged(value: int, cpu: Cpu) -> Meaning | None:
     """KASAN's tags in the top byte of an arm64 pointer (Documentation/dev-tools/kasan.rst)."""
     tag, plain = value >> 56, value | 0xFF << 56
@@ -308,5 +321,6 @@ def _plus(offset: int) -> str:
 
 
 _RECOGNISERS: tuple[_Recogniser, ...] = (
-    _null, _stackleak, _negative, _small, _negative_int, _pointer_poison, _fill, _magic, _shadow_constant, _shadow, _text, _tagged, _region,
+    _null, _stackleak, _negative, _small, _negative_int, _pointer_poison, _fill, _magic, _shadow_constant, _shadow, _text,
+    _shifted, _tagged, _region,
 )  # fmt: skip
