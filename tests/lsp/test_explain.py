@@ -82,7 +82,7 @@ def test_code() -> None:
 
 def test_the_registers_of_a_program_are_not_those_of_the_crash() -> None:
     check(GPF, "RBX: 6b6b", "POISON_FREE", "not the crash's own register", no="pointer whose member")
-    parts = check(GPF, "Code:", "cmpq", occurrence=1, no="fox_tail")
+    parts = check(GPF.replace("c3 <48>", "<48>"), "Code:", "cmpq", occurrence=1, no="fox_tail")
     assert not any("NULL" in part for part in parts)
 
 

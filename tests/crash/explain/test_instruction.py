@@ -170,6 +170,10 @@ def test_code_that_did_not_fault_is_only_described() -> None:
     assert told.roles["RBX"][0].startswith("part of the address in the marked instruction")
 
 
+def test_code_of_a_program_in_a_system_call() -> None:
+    check("b8 2d 00 00 00 0f 05 <48> 3d 01 f0 ff ff", "x86_64", {"RAX": "0x0"}, "made a system call", faulted=False)
+
+
 def test_code_before_is_that_which_leads_to_the_mark() -> None:
     told = check("ff ff 48 8b 5f 10 <48> 8b 43 18 c3 c3 c3 c3 c3 c3", "x86_64", {})
     texts = [its.text for its in told.listing.instructions]

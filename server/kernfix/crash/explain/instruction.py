@@ -22,6 +22,7 @@ _FAULTS = re.compile(
 """Titles of crashes that the processor found, at the memory that an instruction wanted."""
 _COUNTERS = frozenset({"RIP", "EIP", "pc"})
 """Instruction pointers: their value in an address is not the one of the log, but what is behind the instruction."""
+_SYSTEM_CALLS = frozenset({"syscall", "sysenter", "int $0x80", "svc #0", "ecall", "sc"})
 _STACK = {"x86_64": "RSP", "i386": "ESP"}
 
 
@@ -100,6 +101,10 @@ class _Story:
 
     def tell(self) -> None:
         """The trap, or each memory operand, and then the registers beside it."""
+        before = self._code.instructions[(self._code.marked or 0) - 1].text if self._code.marked else ""
+        if before in _SYSTEM_CALLS:
+            self.sentences.append(f"This is a program's code: the instruction before, `{before}`, made a system call.")
+            return
         if trap := trap_of(self._trapping, self._cpu.arch, self._numbers):
             self.sentences.append(f"This is {trap}.")
             self._operands()

@@ -95,7 +95,8 @@ def _code(text: str, line: int, crash: Crash | None) -> tuple[Span, list[str]] |
         return None
     if explained.listing.trapping is None:
         return Span(line, start, end), [markdown.plain(explained.listing.problem)]
-    return Span(line, start, end), [*_title(explained), markdown.block(_listing(explained), "asm"), _told(explained)]
+    told = [_told(explained)] if explained.sentences else []
+    return Span(line, start, end), [*_title(explained), markdown.block(_listing(explained), "asm"), *told]
 
 
 def _holds(code: str, words: list[str]) -> bool:
