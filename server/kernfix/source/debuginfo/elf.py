@@ -6,7 +6,7 @@ Files are hostile: every offset and count is held against the file's size before
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
@@ -16,12 +16,14 @@ _MAGIC = b"\x7fELF"
 _IDENT = 16
 _HEADS = {1: "HHIIIIIHHHHHH", 2: "HHIQQQIHHHHHH"}
 _SECTIONS = {1: "IIIIIIIIII", 2: "IIQQQQIIQQ"}
-_SYMBOLS = {1: "IIIBBH", 2: "IBBHQQ"}
+_SYMBOLS = {1: "II4xBxH", 2: "IBxHQ8x"}
+"""Name, value, kind and section, which are in another order in files of 64 bits; sizes are skipped."""
 _ORDERS = {1: "<", 2: ">"}
 _RELOCATABLE = 1
 _NO_BITS, _SYMTAB, _NOTE = 8, 2, 7
 _ALLOC, _EXEC = 2, 4
 _STT_FUNC = 2
+_IGNORED = (b".L", b"$")
 _ARM = 40
 _BUILD_ID = 3
 _MAX_SECTIONS = 1 << 20
@@ -91,16 +93,17 @@ def symbols(image: Image, bases: Mapping[int, int]) -> tuple[list[bytes], list[i
         return [], []
     raw, names = image.content(table), image.content(image.sections[table.link])
     row = struct.Struct(("<" if image.little else ">") + _SYMBOLS[image.bits // 32])
-    rows = row.iter_unpack(memoryview(raw)[: len(raw) // row.size * row.size])
-    fields = itemgetter(0, 1, 3, 4) if image.bits == 64 else itemgetter(0, 3, 5, 1)
+    rows: Iterable[tuple[int, ...]] = row.iter_unpack(memoryview(raw)[: len(raw) // row.size * row.size])
+    if image.bits == 32:
+        rows = map(itemgetter(0, 2, 3, 1), rows)
     size, end, thumb = len(names), names.find, image.machine == _ARM
     # Two lists of plain values: as many pairs would be as much work again for the garbage collector.
     found: list[bytes] = []
     addresses: list[int] = []
-    for name, info, section, value in map(fields, rows):
+    for name, info, section, value in rows:
         if section in bases and 0 < name < size:  # Those of files are in no section, those of sections have no name.
             text = names[name : end(b"\0", name)]
-            if text[:2] != b".L" and text[:1] != b"$":
+            if not text.startswith(_IGNORED):
                 found.append(text)
                 odd = thumb and info & 15 == _STT_FUNC and value & 1
                 addresses.append(value + bases[section] - odd)

@@ -24,7 +24,7 @@ class Table:
             for name, address in zip(names, addresses, strict=True):
                 if address != self._first[name]:
                     self._others[name].append(address)
-        self._sorted = sorted({*ends, *addresses})
+        self._sorted = sorted((*ends, *addresses))  # the linker wrote long runs in order, which a set would stir up
 
     @cached_property
     def _clones(self) -> dict[bytes, list[bytes]]:
