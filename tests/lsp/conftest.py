@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import hashlib
 import importlib.util
+import json
 import os
 import sys
 import threading
@@ -17,7 +18,8 @@ from typing import Any
 
 import pytest
 from lsprotocol import types
-from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
+from lsprotocol.converters import get_converter
+from pytest_lsp import ClientServerConfig, LanguageClient
 
 from kernfix.source.index.store import index_path
 from kernfix.verify import wire
@@ -222,16 +224,11 @@ def plain(value: Any) -> Any:
 
 
 def capabilities(name: str) -> types.ClientCapabilities:
-    """What a client can do: as recorded, and corrected to what newer versions of it say."""
+    """What a client can do, as its own ``initialize`` said it; the minimal client says nothing."""
     if name == "minimal":
         return types.ClientCapabilities()
-    found = client_capabilities("neovim@v0.11.0" if name == "neovim" else "visual_studio_code")
-    assert found.workspace
-    assert found.workspace.workspace_edit
-    found.workspace.workspace_edit.document_changes = True
-    if name == "vscode":
-        found.general = types.GeneralClientCapabilities(position_encodings=[types.PositionEncodingKind.Utf16])
-    return found
+    recorded = json.loads((Path(__file__).parent / "clients" / f"{name}.json").read_text())
+    return get_converter().structure(recorded["capabilities"], types.ClientCapabilities)
 
 
 Start = Callable[..., Awaitable[Editor]]

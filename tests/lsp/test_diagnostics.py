@@ -35,7 +35,9 @@ async def test_headline_is_marked_with_title_type_and_sites(
     assert related == {"crashed here": (fox_c, 34), "allocated here": (fox_c, 23), "freed here": (fox_c, 29)}
 
 
-async def test_code_is_marked_until_the_crash_is_dismissed(start: Any, kernel: Path, kasan_log: str, fox_c: str) -> None:
+async def test_code_is_marked_until_the_crash_is_dismissed(
+    start: Any, kernel: Path, kasan_log: str, fox_c: str
+) -> None:
     editor = await start()
     uri = editor.open(kernel / "console.crash", kasan_log)
     marks = await editor.marks(fox_c, 3)

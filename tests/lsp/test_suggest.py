@@ -260,7 +260,6 @@ async def test_other_requests_are_answered_meanwhile(start: Any, kernel: Path, n
 
 
 BAD_ARGUMENTS: list[tuple[list[Any], str]] = [
-    ([], "takes one object"),
     ([1], "takes one object"),
     ([{"crash": 0}], "takes one object"),
     ([{"uri": "file:///nowhere.crash", "crash": 0}], "is not an open crash log"),
@@ -279,6 +278,12 @@ async def test_bad_arguments(start: Any, kernel: Path, null_log: str, command: s
     for arguments, words in BAD_ARGUMENTS:
         given = [{**one, "uri": uri} if isinstance(one, dict) and one.get("uri") == "URI" else one for one in arguments]
         await check_refused(editor, command, given, words)
+
+
+@pytest.mark.parametrize("command", ["kernfix.suggest", "kernfix.verify", "kernfix.dismiss"])
+async def test_no_argument_and_no_active_crash(start: Any, command: str) -> None:
+    editor = await start()
+    await check_refused(editor, command, [], "No crash is active")
 
 
 async def test_a_log_that_was_closed(start: Any, kernel: Path, null_log: str) -> None:
