@@ -35,6 +35,7 @@ PROGRAMS = {
 OPTIONAL = frozenset({"bwrap", "ccache", "git"})
 MODULES = {
     "drgn": ("symbols", "lines from a vmlinux (else binutils, slower)"),
+    "capstone": ("symbols", "the instruction that trapped, in the hover of the editor"),
     "dbos": ("runner", "the embedded runner"),
     "fastapi": ("runner", "the embedded runner"),
 }
