@@ -17,7 +17,8 @@ from kernfix.cli.exits import GOOD, NO, BadInput
 from kernfix.cli.parse import read_log
 from kernfix.cli.terminal import printable
 from kernfix.crash import Crash, Frame, is_machinery
-from kernfix.source import Located, Location, Tree
+from kernfix.source import Located, Location
+from kernfix.source.texts import Texts
 
 LONG_SECONDS = 1.0
 """From here on it is worth saying how to make it quicker."""
@@ -80,17 +81,18 @@ def lines(located: LocatedLog) -> Iterator[str]:
     """The located crashes for people: each stack that matters, with the machinery of reports and the unwinder's guesses counted."""
     pairs = zip(located.log.crashes, located.crashes, strict=True)
     faults = [(crash, where) for crash, where in pairs if crash.consequence_of is None]
+    texts = Texts(located.tree)
     for number, (crash, where) in enumerate(faults):
         if number:
             yield ""
-        yield from _crash_text(crash, where, located.tree)
+        yield from _crash_text(crash, where, texts)
 
 
-def _crash_text(crash: Crash, where: Located, tree: Tree) -> Iterator[str]:
+def _crash_text(crash: Crash, where: Located, texts: Texts) -> Iterator[str]:
     yield printable(crash.title)
     if where.site:
         yield f"  at {_place(where.site)}"
-        yield f"       {_source(where.site, tree)}"
+        yield f"       {_source(where.site, texts)}"
     hidden = 0
     for stack, places in zip(crash.stacks, where.stacks, strict=True):
         if stack.kind == "other":
@@ -98,14 +100,14 @@ def _crash_text(crash: Crash, where: Located, tree: Tree) -> Iterator[str]:
             continue
         task = f" ({stack.task}, pid {stack.pid})" if stack.task else ""
         yield f"  {stack.kind}{printable(task)}"
-        yield from _stack_text(stack.frames, places.locations, tree)
+        yield from _stack_text(stack.frames, places.locations, texts)
     if hidden:
         yield f"  … {hidden} more stack{'s' if hidden > 1 else ''} (the panic, other tasks); --json has them"
     for problem in where.problems:
         yield f"  note: {printable(problem)}"
 
 
-def _stack_text(frames: Sequence[Frame], locations: Sequence[Location | None], tree: Tree) -> Iterator[str]:
+def _stack_text(frames: Sequence[Frame], locations: Sequence[Location | None], texts: Texts) -> Iterator[str]:
     entries = list(enumerate(zip(frames, locations, strict=True)))
     for folded, group in itertools.groupby(entries, key=lambda entry: _is_noise(entry[1][0])):
         together = list(group)
@@ -113,21 +115,21 @@ def _stack_text(frames: Sequence[Frame], locations: Sequence[Location | None], t
             yield f"    … {len(together)} more"
             continue
         for number, (frame, location) in together:
-            yield from _frame_text(number, frame, location, tree)
+            yield from _frame_text(number, frame, location, texts)
 
 
 def _is_noise(frame: Frame) -> bool:
     return not frame.reliable or is_machinery(frame.function)
 
 
-def _frame_text(number: int, frame: Frame, location: Location | None, tree: Tree) -> Iterator[str]:
+def _frame_text(number: int, frame: Frame, location: Location | None, texts: Texts) -> Iterator[str]:
     inlined = location is not None and location.inlined_by
     name = printable(location.function or frame.function if location and inlined else frame.function)
     if location is None:
         yield f"    #{number} {name}  not found"
         return
     yield f"    #{number} {name}  {_place(location)}"
-    yield f"         {_source(location, tree)}"
+    yield f"         {_source(location, texts)}"
     for caller in location.inlined_by:
         yield f"       inlined into {printable(caller.function or 'code')}  {_place(caller)}"
 
@@ -136,6 +138,5 @@ def _place(location: Location) -> str:
     return f"{printable(location.path)}:{location.line}  ({location.how}, {location.confidence:.0%})"
 
 
-def _source(location: Location, tree: Tree) -> str:
-    lines = (tree.read(location.path) or "").split("\n")
-    return printable(lines[location.line - 1].strip().expandtabs()) if location.line <= len(lines) else ""
+def _source(location: Location, texts: Texts) -> str:
+    return printable((texts.line(location.path, location.line) or "").strip().expandtabs())
