@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from kernfix.crash.model import Crash, Frame, Machine, SourceLine, Span, Stack
+from kernfix.crash.model import Crash, Frame, HeldLock, Machine, SourceLine, Span, Stack
 from kernfix.source import Located, Location, Symbols, Tree, locate, locate_all
 from kernfix.source.debuginfo import Chain, Place
 from kernfix.source.index.build import refresh
@@ -242,6 +242,26 @@ def test_several_crashes_and_none(tree: Tree) -> None:
     check(first.stacks[0].locations[0], "symbol", "kernel/ring.c", 7)
     check(second.stacks[0].locations[0], "symbol", "drivers/foo/main.c", 1)
     assert locate(Crash("title", HEAD, 0, 1, 0), tree) == Located(())
+
+
+def test_where_locks_were_taken(tree: Tree) -> None:
+    """By the log, by name, by debug information, and not at all."""
+    places = (
+        frame("ring_put", "kernel/ring.c", 11),
+        frame("foo_start"),
+        frame("bar_start", offset=9),
+        frame("gone", offset=4),
+        None,
+    )
+    placed = [place and place._replace(span=Span(number, 0, 1)) for number, place in enumerate(places, 1)]
+    held = replace(crash(), locks=tuple(HeldLock("ring_mutex", True, place) for place in placed))
+    found = locate(held, tree, symbols({"bar_start": (Place("drivers/bar/main.c", 8, None, "bar_start"),)}))
+    assert found.stacks[0].locations == ()
+    check(found.locks[0], "log", "kernel/ring.c", 11)
+    check(found.locks[1], "symbol", "drivers/foo/main.c", 1)
+    check(found.locks[2], "debuginfo", "drivers/bar/main.c", 8)
+    assert found.locks[3:] == (None, None)
+    assert [problem for problem in found.problems if problem.startswith("gone:")]
 
 
 def test_file_that_is_not_utf8(make_tree: Callable[..., Tree]) -> None:

@@ -56,7 +56,9 @@ def locate_all(
 
 
 def _frames(crash: Crash) -> Iterator[Frame]:
-    return (frame for stack in crash.stacks for frame in stack.frames)
+    """The frames of all stacks, and the places where locks were taken."""
+    yield from (frame for stack in crash.stacks for frame in stack.frames)
+    yield from (lock.frame for lock in crash.locks if lock.frame)
 
 
 def _located(
@@ -75,7 +77,8 @@ def _located(
         {_missing(frame, texts.tree) for frame in _frames(crash) if frame.reliable and frame not in locations}
     )
     stacks = tuple(LocatedStack(tuple(locations.get(frame) for frame in stack.frames)) for stack in crash.stacks)
-    return Located(stacks, site, tuple(problems))
+    locks = tuple(locations.get(lock.frame) if lock.frame else None for lock in crash.locks)
+    return Located(stacks, site, tuple(problems), locks)
 
 
 def _missing(frame: Frame, tree: Tree) -> str:

@@ -63,9 +63,11 @@ class LocatedStack:
 class Located:
     """A crash's locations in one tree: one `LocatedStack` for each of the crash's stacks, in order.
 
-    `site` is the location of the headline's own file:line, `problems` say what could not be located and why.
+    `site` is the location of the headline's own file:line, `problems` say what could not be located and why. `locks` are where the
+    crash's locks were taken, in their order, None where that is not known.
     """
 
     stacks: tuple[LocatedStack, ...]
     site: Location | None = None
     problems: tuple[str, ...] = ()
+    locks: tuple[Location | None, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernfix.crash.model import Crash, Frame, Span, Stack, StackKind
+from kernfix.crash.model import Crash, Frame, HeldLock, Span, Stack, StackKind
 from kernfix.source.debuginfo import Query, queries_of
 
 HEAD = Span(0, 0, 1)
@@ -58,3 +58,9 @@ def test_offset_and_address_are_of_the_caller_on_arm() -> None:
 
 def test_frames_without_offset_are_not_asked() -> None:
     assert queries("crash", frame("inlined", None), frame("holder")) == [Query("holder", 8, 64, True)]
+
+
+def test_where_a_lock_was_taken_is_asked() -> None:
+    places = (frame("taker"), frame("by_name", None), None)
+    crash = Crash("title", HEAD, 0, 9, 0, locks=tuple(HeldLock("lock", True, place) for place in places))
+    assert list(queries_of(crash).values()) == [Query("taker", 8, 64, True)]

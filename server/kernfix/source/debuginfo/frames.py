@@ -12,7 +12,11 @@ _CALLERS = ("KCSAN", "KMSAN")
 
 
 def queries_of(crash: Crash) -> dict[Frame, Query]:
-    """The query of every frame that has an offset."""
+    """The query of every frame that has an offset, and of every place where a lock was taken, which is a return address, too."""
+    stacked = (
+        pair for stack in crash.stacks for pair in zip(stack.frames, _exact(stack, crash.type or ""), strict=True)
+    )
+    taken = ((lock.frame, False) for lock in crash.locks if lock.frame)
     return {
         frame: Query(
             frame.holder,
@@ -23,8 +27,7 @@ def queries_of(crash: Crash) -> dict[Frame, Query]:
             build_id=frame.build_id,
             address=int(frame.address, 16) if frame.address and not frame.caller else None,
         )
-        for stack in crash.stacks
-        for frame, exact in zip(stack.frames, _exact(stack, crash.type or ""), strict=True)
+        for frame, exact in (*stacked, *taken)
         if frame.offset is not None
     }
 
