@@ -80,13 +80,15 @@ def test_no_function_at(line: int) -> None:
     assert function_at("int x;\n\nstruct s {\n\tint a;\n};\n\nint g(void);\n\tint y;\n", line) is None
 
 
-@pytest.mark.parametrize("text", ["", "\n", "a", "a\n", "\n\nb", "a\r\n\n\tb\u2028c\nd\n", "é\n\udce9\n"])
-def test_spot(text: str) -> None:
-    lines = text.split("\n")
-    found = [spot(text, number) for number in range(1, len(lines) + 1)]
+@pytest.mark.parametrize(
+    "source", [b"", b"\n", b"a", b"a\n", b"\n\nb", b"a\r\n\n\tb\x0cc\nd\n", "é\n\u2028\n".encode(), b"\xe9\n"]
+)
+def test_spot(source: bytes) -> None:
+    lines = source.split(b"\n")
+    found = [spot(source, number) for number in range(1, len(lines) + 1)]
     for line, there in zip(lines, found, strict=True):
-        assert line == (there.said if there else "")
-    assert [there for there in (spot(text, number) for number in (-1, 0, len(lines) + 1, 1 << 80)) if there] == []
+        assert line == (there.said if there else b"")
+    assert [there for there in (spot(source, number) for number in (-1, 0, len(lines) + 1, 1 << 80)) if there] == []
 
 
 def test_other_letters_do_not_move_lines() -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from kernfix.source.functions import function_around, invocation_around, plain_bytes, spot
+from kernfix.source.functions import function_around, invocation_around, spot
 from kernfix.source.grep import grep_problem
 from kernfix.source.index.assembly import labels
 from kernfix.source.index.lookup import open_index
@@ -75,15 +75,15 @@ def _holds_all(tree: Tree, found: Mapping[str | None, Definitions]) -> bool:
 
 
 def _holds(tree: Tree, definition: Definition) -> bool:
-    text, function = tree.read(definition.path), definition.function
-    if text is None:
+    source, function = tree.read_bytes(definition.path), definition.function
+    if source is None:
         return False
     if definition.path.endswith(".S"):
-        found = labels(plain_bytes(text))
+        found = labels(source)
         return any(
             (label.name, label.start, label.end) == (function.name, function.start, function.end) for label in found
         )
-    first = spot(text, function.start)
+    first = spot(source, function.start)
     if first is None:
         return False
     there = function_around(first)

@@ -155,6 +155,8 @@ def _definitions(
 
 def _by_name(crash: Crash, found: _Frames, definitions: Definitions, site: Location | None, texts: Texts) -> _Frames:
     """The frames that only their name can find; of several definitions, the one nearest to what else the crash names."""
+    if not definitions:
+        return {}
     around = near(crash, found, definitions)
     tree = texts.tree
     result = {}

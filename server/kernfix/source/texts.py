@@ -12,12 +12,17 @@ from kernfix.source.selector import make_selector
 from kernfix.source.tree import Tree
 
 
+def _text(source: bytes) -> str:
+    return source.decode("utf-8", "surrogateescape")
+
+
 class Texts:
     """Answers from a tree's files; a file that cannot be read has no lines."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self._found: dict[str, str | None] = {}
+        self._sources: dict[str, bytes] = {}
         self._texts: dict[str, str] = {}
         self._spots: dict[tuple[str, int], Spot | None] = {}
 
@@ -27,21 +32,27 @@ class Texts:
             self._found[stated] = self.tree.find(stated)
         return self._found[stated]
 
+    def source(self, path: str) -> bytes:
+        """A file as it is."""
+        if path not in self._sources:
+            self._sources[path] = self.tree.read_bytes(path) or b""
+        return self._sources[path]
+
     def text(self, path: str) -> str:
-        """A file's text."""
+        """A file's text, as `Tree.read` gives it; most are never asked for as a whole."""
         if path not in self._texts:
-            self._texts[path] = self.tree.read(path) or ""
+            self._texts[path] = _text(self.source(path))
         return self._texts[path]
 
     def _spot(self, path: str, line: int) -> Spot | None:
         if (path, line) not in self._spots:
-            self._spots[path, line] = spot(self.text(path), line)
+            self._spots[path, line] = spot(self.source(path), line)
         return self._spots[path, line]
 
     def line(self, path: str, line: int) -> str | None:
         """The text of a 1-based line, None outside the file."""
         there = self._spot(path, line)
-        return there and there.said
+        return None if there is None else _text(there.said)
 
     def function(self, path: str, line: int) -> Function | None:
         """The function that a 1-based line is in; in assembler, the code behind the last label."""
@@ -51,8 +62,7 @@ class Texts:
         return there and function_around(there)
 
     def _labels(self, path: str) -> list[Function]:
-        source = self.text(path).encode("ascii", "replace")
-        return [Function(label.name, label.start, label.end) for label in labels(source)]
+        return [Function(label.name, label.start, label.end) for label in labels(self.source(path))]
 
     def invocation(self, path: str, line: int) -> Use | None:
         """The macro that is invoked on a 1-based line outside of functions."""

@@ -42,11 +42,16 @@ class Tree:
 
     def read(self, relative: str) -> str | None:
         """The text of a file, bytes that are not UTF-8 kept as surrogates; None when it cannot be read or is larger than `MAX_FILE`."""
+        source = self.read_bytes(relative)
+        return None if source is None else source.decode("utf-8", "surrogateescape")
+
+    def read_bytes(self, relative: str) -> bytes | None:
+        """The same as it is in the file."""
         path = self.path(relative)
         try:
             if path is None or path.stat().st_size > MAX_FILE:
                 return None
-            return path.read_bytes().decode("utf-8", "surrogateescape")
+            return path.read_bytes()
         except OSError:
             return None
 

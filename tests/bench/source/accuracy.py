@@ -18,7 +18,7 @@ from rows import Given, Row, lines
 
 from kernfix.source import Tree, definition_names, open_tree
 from kernfix.source.functions import function_at, invocation_around, spot
-from kernfix.source.index.model import Defined, Use
+from kernfix.source.index.model import Defined
 from kernfix.source.index.scan import scan
 
 ADDRESSES, SEED = 6000, 20261123
@@ -76,14 +76,13 @@ def _by_compiler(tree: Tree, every: list[Said]) -> Iterator[Row]:
     outside = sum(not said.path for said in every)
     every = [said for said in every if said.path]
     for said in every:
-        text = tree.read(said.path) or ""
         began = time.process_time()
         found = function_at(tree.read(said.path) or "", said.line)
         seconds.append(time.process_time() - began)
         names = {found.name} if found else set()
         if names & set(definition_names(said.function)):
             kinds["function"] += 1
-        elif found is None and (there := spot(text, said.line)) and _makes(invocation_around(there), said.function):
+        elif found is None and _is_made(tree, said):
             kinds["macro"] += 1
         else:
             kinds["wrong" if found else "none"] += 1
@@ -98,9 +97,11 @@ def _by_compiler(tree: Tree, every: list[Said]) -> Iterator[Row]:
     )
 
 
-def _makes(use: Use | None, function: str) -> bool:
-    """Whether an argument of the macro is in the function's name: the functions that macros make are called after one."""
-    return use is not None and any(word and word in function for word in use.arguments)
+def _is_made(tree: Tree, said: Said) -> bool:
+    """Whether an argument of the macro there is in the function's name: the functions that macros make are called after one."""
+    there = spot(tree.read_bytes(said.path) or b"", said.line)
+    use = there and invocation_around(there)
+    return use is not None and any(word and word in said.function for word in use.arguments)
 
 
 def _by_ctags(tree: Tree) -> Iterator[Row]:

@@ -127,15 +127,12 @@ def _pieces(text: bytes, names: Mapping[bytes, int]) -> tuple[Piece, ...]:
     return tuple(names[part] if part in names else part.decode() for part in parts)
 
 
-def invocation(source: bytes, start: int, opening: int, limit: int) -> tuple[str, tuple[str, ...], int] | None:
-    """The macro invoked at `start`, its arguments and its last offset; None when it is a part of something else."""
+def end_of_invocation(source: bytes, start: int, opening: int, limit: int) -> int | None:
+    """The offset behind the macro that is invoked at `start`; None when it is a part of something else."""
     above = source[max(start - 200, 0) : start].rstrip(b" \t\r\n")
     if above and above[-1:] not in b";})/\\" and not above.rpartition(b"\n")[2].lstrip().startswith(b"#"):
         return None
-    end = closing(source, opening, limit)
-    if end is None:
-        return None
-    return source[start:opening].strip().decode(), split_arguments(source[opening + 1 : end - 1]), end - 1
+    return closing(source, opening, limit)
 
 
 def closing(text: bytes, opening: int, limit: int) -> int | None:

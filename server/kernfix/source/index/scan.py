@@ -7,10 +7,11 @@ functions is read. Where that cannot be right (a brace in column 0 opens before 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from kernfix.source.index.assembly import labels
 from kernfix.source.index.heads import Head, head_of
-from kernfix.source.index.macros import closing, invocation, makers_of
+from kernfix.source.index.macros import closing, end_of_invocation, makers_of, split_arguments
 from kernfix.source.index.model import Defined, Scan, Use
 
 _USE = re.compile(rb"\n([A-Za-z_]\w*)\(")
@@ -35,32 +36,34 @@ def scan(source: bytes, path: str) -> Scan:
         return Scan(tuple(labels(source)))
     if len(source) > _SMALL and b"{" not in source and b";" not in source and b"\\\n" not in source:
         return Scan()  # nothing but numbers: half of the kernel's headers, by size
-    reader = _Reader(source, with_uses=True)
+    reader = _Reader(source, lambda first, last: True)
     reader.read()
     return Scan(tuple(reader.defined), tuple(reader.uses), tuple(makers_of(source)))
 
 
 def functions_of(source: bytes) -> list[Defined]:
     """The functions alone of a text in C."""
-    reader = _Reader(source, with_uses=False)
+    reader = _Reader(source)
     reader.read()
     return reader.defined
 
 
-def uses_of(source: bytes) -> list[Use]:
-    """The macros alone that a text in C invokes."""
-    reader = _Reader(source, with_uses=True)
+def use_on(source: bytes, line: int) -> Use | None:
+    """The macro alone that is invoked on 1-based `line` of a text in C."""
+    reader = _Reader(source, lambda first, last: first <= line <= last)
     reader.read()
-    return reader.uses
+    return next((use for use in reader.uses if use.start <= line <= use.end), None)
 
 
 class _Reader:
-    """Goes through a text once; offsets only grow."""
+    """Goes through a text once; offsets only grow. `wants` says whether a macro counts that is invoked on these lines, first and last;
+    without it none does.
+    """
 
-    def __init__(self, source: bytes, *, with_uses: bool) -> None:
+    def __init__(self, source: bytes, wants: Callable[[int, int], bool] | None = None) -> None:
         # With a line above, so that whatever begins a line has a line break before it.
         self._source = b"\n" + (_without_disabled(source) if b"if 0" in source else source)
-        self._with_uses = with_uses
+        self._wants = wants
         self._line = 0
         self._counted = 0
         self.defined: list[Defined] = []
@@ -105,14 +108,18 @@ class _Reader:
 
     def _take_uses(self, gap: int, end: int) -> None:
         """The macros that are invoked in column 0 of what is between blocks."""
-        for match in _USE.finditer(self._source, max(gap - 1, 0), end) if self._with_uses else ():
-            if _IGNORED.match(self._source, match.start(1)):
+        if self._wants is None:
+            return
+        for match in _USE.finditer(self._source, max(gap - 1, 0), end):
+            start, inside = match.start(1), match.end()
+            if _IGNORED.match(self._source, start):
                 continue
-            found = invocation(self._source, match.start(1), match.end() - 1, end)
-            if found and match.start(1) >= self._counted:
-                macro, arguments, stop = found
-                start = self._line_at(match.start(1))
-                self.uses.append(Use(macro, arguments, start, self._line_at(stop)))
+            stop = end_of_invocation(self._source, start, inside - 1, end)
+            if stop and start >= self._counted:
+                first, last = self._line_at(start), self._line_at(stop - 1)
+                if self._wants(first, last):
+                    arguments = split_arguments(self._source[inside : stop - 1])
+                    self.uses.append(Use(match[1].decode(), arguments, first, last))
 
 
 def _without_disabled(source: bytes) -> bytes:
