@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from kernfix.lsp.text import Text
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kernfix.source.model import Located, Location
 
 
+T = TypeVar("T")
 Key = tuple[str, int]
 """A crash across versions of its log: its title, and which one of that title it is."""
 
@@ -47,6 +48,17 @@ class Analysis:
     located: tuple[Located, ...] = ()
     unlocated: str = ""
 
+    def once(self, make: Callable[[Analysis], T]) -> T:
+        """What `make` makes of this analysis: made when it is asked for first, and kept as long as the analysis is."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: T = self._made[make]
+        return found
+
+    @cached_property
+    def _made(self) -> dict[Callable[[Analysis], Any], Any]:
+        return {}
+
     @cached_property
     def keys(self) -> tuple[Key, ...]:
         """A key for each crash, in order."""
@@ -59,16 +71,20 @@ class Analysis:
     @cached_property
     def frames(self) -> tuple[PlacedFrame, ...]:
         """Every frame of every stack, in log order within a crash."""
-        return tuple(self._frames())
+        return tuple(placed for frames in self.frames_of for placed in frames)
 
-    def _frames(self) -> Iterator[PlacedFrame]:
-        for index, crash in enumerate(self.crashes):
-            located = self.located[index].stacks if self.located else ()
-            for at, stack in enumerate(crash.stacks):
-                locations = located[at].locations if at < len(located) else ()
-                for number, frame in enumerate(stack.frames):
-                    location = locations[number] if number < len(locations) else None
-                    yield PlacedFrame(index, at, stack, number, frame, location)
+    @cached_property
+    def frames_of(self) -> tuple[tuple[PlacedFrame, ...], ...]:
+        """The same for each crash."""
+        return tuple(tuple(self._frames(index)) for index in range(len(self.crashes)))
+
+    def _frames(self, index: int) -> Iterator[PlacedFrame]:
+        located = self.located[index].stacks if self.located else ()
+        for at, stack in enumerate(self.crashes[index].stacks):
+            locations = located[at].locations if at < len(located) else ()
+            for number, frame in enumerate(stack.frames):
+                location = locations[number] if number < len(locations) else None
+                yield PlacedFrame(index, at, stack, number, frame, location)
 
     @cached_property
     def by_line(self) -> dict[int, list[PlacedFrame]]:
@@ -113,9 +129,7 @@ class Analysis:
 
         owner = self.crashes[crash]
         stack = owner.stack(kind)
-        frames = [
-            placed for placed in self.frames if placed.crash == crash and placed.stack is stack and placed.location
-        ]
+        frames = [placed for placed in self.frames_of[crash] if placed.stack is stack and placed.location]
         blamed = [placed for placed in frames if placed.frame.function == owner.function and kind == "crash"]
         telling = [placed for placed in frames if not skip_pattern().search(placed.frame.function)]
         return next((placed.location for placed in [*blamed, *telling, *frames]), None)
