@@ -119,6 +119,26 @@ KASAN_LOG = """\
 [   22.000029] ==================================================================
 """
 
+LOCK_LOG = """\
+[   32.000001] ======================================================
+[   32.000002] WARNING: possible circular locking dependency detected
+[   32.000003] 6.12.0 #1 Not tainted
+[   32.000004] ------------------------------------------------------
+[   32.000005] repro/57 is trying to acquire lock:
+[   32.000006] ffff888003d359a0 (&fox->lock){+.+.}-{3:3}, at: fox_open+0x3f/0x80
+[   32.000007]
+[   32.000008] but task is already holding lock:
+[   32.000009] ffff888003d35aa0 (&den->lock){+.+.}-{3:3}, at: fox_read+0x1f/0x90 drivers/misc/fox.c:35
+[   32.000010]
+[   32.000011] which lock already depends on the new lock.
+[   32.000012] stack backtrace:
+[   32.000013] Call Trace:
+[   32.000014]  <TASK>
+[   32.000015]  fox_open+0x3f/0x80
+[   32.000016]  fox_read+0x1f/0x90
+[   32.000017]  </TASK>
+"""
+
 COMMAND = [sys.executable, "-m", "kernfix", "lsp"]
 PATIENCE = 30.0
 """Seconds that a test waits for something that must come."""
@@ -361,6 +381,11 @@ def null_log() -> str:
 @pytest.fixture
 def kasan_log() -> str:
     return KASAN_LOG
+
+
+@pytest.fixture
+def lock_log() -> str:
+    return LOCK_LOG
 
 
 @pytest.fixture

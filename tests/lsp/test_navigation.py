@@ -12,8 +12,6 @@ CLIENTS = ["vscode", "neovim", "minimal"]
 RIP, CALLER, HEADLINE = 8, 14, 1
 """Lines of the NULL dereference log: the faulting frame, a frame that is not in the tree, the headline."""
 
-STACKS = ["crash stack", "alloc stack", "free stack"]
-
 
 def at(uri: str, line: int, character: int) -> dict[str, Any]:
     return {"text_document": types.TextDocumentIdentifier(uri=uri), "position": types.Position(line, character)}
@@ -46,6 +44,72 @@ async def test_links_of_located_frames(start: Any, kernel: Path, null_log: str, 
     uri = editor.open(kernel / "console.crash", null_log)
     links = await editor.links(uri)
     assert [(link.range.start.line, link.target) for link in links] == [(RIP, f"{fox_c}#L19")]
+    assert links[0].tooltip == ("drivers/misc/fox.c:19" if name == "vscode" else None)
+
+
+def words(log: str, link: types.DocumentLink) -> str:
+    """What of the log is the link; the lines that these tests look at are ASCII."""
+    return log.split("\n")[link.range.start.line][link.range.start.character : link.range.end.character]
+
+
+async def test_links_of_a_headline_an_allocation_and_a_free(
+    start: Any, kernel: Path, kasan_log: str, fox_c: str
+) -> None:
+    editor = await start()
+    uri = editor.open(kernel / "console.crash", kasan_log)
+    links = await editor.links(uri)
+    assert [(link.range.start.line, words(kasan_log, link), link.target) for link in links] == [
+        (1, "fox_read+0x4a/0x90", f"{fox_c}#L35"),
+        (1, "drivers/misc/fox.c:35", f"{fox_c}#L35"),
+        (10, "fox_read+0x4a/0x90 drivers/misc/fox.c:35", f"{fox_c}#L35"),
+        (17, "fox_open+0x3b/0x80 drivers/misc/fox.c:24", f"{fox_c}#L24"),
+        (23, "fox_release+0x2e/0x50 drivers/misc/fox.c:30", f"{fox_c}#L30"),
+    ]
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+async def test_where_locks_were_taken(start: Any, kernel: Path, lock_log: str, fox_c: str, name: str) -> None:
+    editor = await start(name)
+    uri = editor.open(kernel / "console.crash", lock_log)
+    links = {(link.range.start.line, words(lock_log, link)): link.target for link in await editor.links(uri)}
+    assert links[5, "fox_open+0x3f/0x80"] == f"{fox_c}#L22"
+    assert links[8, "fox_read+0x1f/0x90 drivers/misc/fox.c:35"] == f"{fox_c}#L35"
+    for line, character, expected in [(5, 68, 21), (5, 0, 21), (8, 70, 34), (7, 3, None)]:
+        found = await editor.client.text_document_definition_async(types.DefinitionParams(**at(uri, line, character)))
+        assert (found.range.start.line if isinstance(found, types.Location) else None) == expected, (line, character)
+
+
+@pytest.mark.parametrize("change", ["> ", "\r\n", "🦊"])
+async def test_logs_in_mail_with_other_line_ends_and_of_any_characters(
+    start: Any, kernel: Path, kasan_log: str, change: str
+) -> None:
+    """Links lie on the same words, however the lines begin and end."""
+    log = kasan_log.replace("\n", "\r\n") if change == "\r\n" else kasan_log.replace("[   22", f"{change}[   22")
+    log = log.replace("🦊[", "🦊 login: [")
+    editor = await start()
+    plain = await editor.links(editor.open(kernel / "plain.crash", kasan_log))
+    links = await editor.links(editor.open(kernel / "console.crash", log))
+    lead = {"> ": 2, "\r\n": 0, "🦊": 10}[change]  # a fox is two units of UTF-16
+    moved = [(place.line, place.character + lead) for link in plain for place in (link.range.start, link.range.end)]
+    assert [(place.line, place.character) for link in links for place in (link.range.start, link.range.end)] == moved
+    assert len(links) == 5
+
+
+async def test_links_go_to_the_lines_of_the_buffer(start: Any, kernel: Path, null_log: str, fox_c: str) -> None:
+    editor = await start()
+    source = kernel / "drivers/misc/fox.c"
+    editor.open(source, "/* two\n lines */\n" + source.read_text(encoding="utf-8"), language="c")
+    uri = editor.open(kernel / "console.crash", null_log)
+    assert [link.target for link in await editor.links(uri)] == [f"{fox_c}#L21"]
+
+
+async def test_documents_that_are_no_log(start: Any, kernel: Path, null_log: str) -> None:
+    editor = await start()
+    note = editor.open(kernel / "note.txt", null_log, language="plaintext")
+    for uri in (note, "file:///nowhere", "untitled:x", "no address at all"):
+        assert await editor.links(uri) == []
+        found = await editor.client.text_document_definition_async(types.DefinitionParams(**at(uri, 0, 0)))
+        assert not found
 
 
 @pytest.mark.parametrize("name", CLIENTS)
@@ -87,87 +151,6 @@ async def test_frames_found_by_name(start: Any, kernel: Path, fox_c: str) -> Non
         (4, f"{fox_c}#L33"),
         (5, f"{fox_c}#L22"),
     ]
-
-
-async def test_hover_on_a_frame(start: Any, kernel: Path, null_log: str) -> None:
-    editor = await start()
-    uri = editor.open(kernel / "console.crash", null_log)
-    await editor.settled(uri)
-    hover = await editor.client.text_document_hover_async(types.HoverParams(**at(uri, RIP, 30)))
-    value = hover.contents.value
-    assert "`fox_tail+0x2a/0x60`" in value
-    assert "`drivers/misc/fox.c:19`" in value
-    assert "% sure" in value
-    assert ">    19 \treturn /* 🦊 */ fox->tail;" in value.split("```c\n")[1]
-    assert hover.range == types.Range(types.Position(RIP, 25), types.Position(RIP, 65))
-
-
-async def test_hover_on_a_frame_that_is_not_in_the_tree(start: Any, kernel: Path, null_log: str) -> None:
-    editor = await start()
-    uri = editor.open(kernel / "console.crash", null_log)
-    await editor.settled(uri)
-    hover = await editor.client.text_document_hover_async(types.HoverParams(**at(uri, CALLER, 20)))
-    assert "was not found in the kernel tree" in hover.contents.value
-
-
-async def test_hover_without_a_tree_says_what_to_do(start: Any, tmp_path: Path, null_log: str) -> None:
-    editor = await start()
-    uri = editor.open(tmp_path / "console.crash", null_log)
-    await editor.settled(uri)
-    hover = await editor.client.text_document_hover_async(types.HoverParams(**at(uri, RIP, 30)))
-    assert "kernfix\\.tree" in hover.contents.value
-
-
-async def test_hover_on_a_headline(start: Any, kernel: Path, null_log: str) -> None:
-    editor = await start()
-    uri = editor.open(kernel / "console.crash", null_log)
-    hover = await editor.client.text_document_hover_async(types.HoverParams(**at(uri, HEADLINE, 20)))
-    assert "NULL pointer dereference in fox_tail" in hover.contents.value
-    assert "`NULL-POINTER-DEREFERENCE`" in hover.contents.value
-
-
-async def test_hover_shows_no_markup_of_the_log(start: Any, kernel: Path) -> None:
-    """A log is written by whoever crashed the kernel: it must not put links or images into the editor."""
-    log = "[ 1.0] kernel BUG at drivers/[x](command:evil).c:1!\n[ 1.0] RIP: 0010:fox_tail+0x2a/0x60\n"
-    (kernel / "drivers/misc/fox.c").write_text("int fox_tail(int id)\n{\n\treturn 1; /* ``` ![x](http://x) */\n}\n")
-    editor = await start()
-    uri = editor.open(kernel / "console.crash", log)
-    await editor.settled(uri)
-    for line in (0, 1):
-        hover = await editor.client.text_document_hover_async(types.HoverParams(**at(uri, line, 20)))
-        outside = "".join(hover.contents.value.split("````")[::2])
-        assert "](" not in outside
-
-
-@pytest.mark.parametrize("name", CLIENTS)
-async def test_outline(start: Any, kernel: Path, kasan_log: str, name: str) -> None:
-    editor = await start(name)
-    uri = editor.open(kernel / "console.crash", kasan_log)
-    params = types.DocumentSymbolParams(text_document=types.TextDocumentIdentifier(uri=uri))
-    symbols = await editor.client.text_document_document_symbol_async(params)
-    if name == "minimal":
-        assert all(isinstance(symbol, types.SymbolInformation) for symbol in symbols)
-        assert [symbol.name for symbol in symbols if symbol.name.endswith(" stack")] == STACKS
-        return
-    (crash,) = symbols
-    assert crash.name == "KASAN: slab-use-after-free Read in fox_read"
-    assert [stack.name for stack in crash.children] == STACKS
-    assert [frame.name for frame in crash.children[1].children] == ["kasan_save_stack", "fox_open", "do_syscall_64"]
-    check_nested(crash)
-
-
-def check_nested(symbol: types.DocumentSymbol) -> None:
-    """The protocol's rules: the selection lies in the range, children lie in their parent."""
-
-    def key(position: types.Position) -> tuple[int, int]:
-        return position.line, position.character
-
-    assert key(symbol.range.start) <= key(symbol.selection_range.start)
-    assert key(symbol.selection_range.end) <= key(symbol.range.end)
-    for child in symbol.children or ():
-        assert key(symbol.range.start) <= key(child.range.start)
-        assert key(child.range.end) <= key(symbol.range.end)
-        check_nested(child)
 
 
 async def test_unsaved_source_is_what_counts_for_columns(start: Any, kernel: Path, null_log: str, fox_c: str) -> None:
