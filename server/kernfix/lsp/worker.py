@@ -31,9 +31,11 @@ def main() -> None:
 
 def _listen(source: BinaryIO, questions: SimpleQueue[Question]) -> None:
     """Hand questions on. When the parent is gone, so is the need for an answer: end at once, even in the middle of a search."""
-    while len(header := source.read(HEADER)) == HEADER:
-        questions.put(pickle.loads(source.read(int.from_bytes(header, "big"))))
-    os._exit(0)
+    try:
+        while len(header := source.read(HEADER)) == HEADER:
+            questions.put(pickle.loads(source.read(int.from_bytes(header, "big"))))
+    finally:  # in the middle of a question too
+        os._exit(0)
 
 
 class _Desk:
