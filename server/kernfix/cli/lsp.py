@@ -13,8 +13,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until the client ends the session or closes the pipe."""
+    """Serve until the client ends the session or closes the pipe; the latter without the former is a failure, says the protocol."""
     from kernfix.lsp import server
 
-    server.serve()
-    return exits.GOOD
+    return exits.GOOD if server.serve() else exits.NO

@@ -91,8 +91,8 @@ def create() -> KernfixServer:
     return server
 
 
-def serve() -> None:
-    """Serve one client on standard input and output until it leaves."""
+def serve() -> bool:
+    """Serve one client on standard input and output until it leaves; whether it has said so first, as the protocol wants it."""
     protocol_in, protocol_out = stdio.take()
     logging.basicConfig(level=logging.WARNING, format="kernfix lsp: %(message)s")
     logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_ours_to_mend)
@@ -101,6 +101,7 @@ def serve() -> None:
         server.start_io(protocol_in, protocol_out)
     finally:
         server.close()
+    return server.was_shut_down
 
 
 def _is_ours_to_mend(record: logging.LogRecord) -> bool:

@@ -52,6 +52,10 @@ class Protocol(LanguageServerProtocol):
             raise Refused(f"kernfix has no command {params.command!r}.")
         return await handler(params)
 
+    def send_request_async(self, method: str, params: Any | None = None, msg_id: int | str | None = None) -> Any:
+        """Ask the client. Who waits for the answer may be cancelled, but the answer comes all the same and must find its place."""
+        return asyncio.shield(super().send_request_async(method, params, msg_id))
+
 
 class KernfixServer(LanguageServer):
     """Open logs, what was published, what the user agreed to. Documents that are not crash logs are only known by their text."""
@@ -91,6 +95,11 @@ class KernfixServer(LanguageServer):
     def can(self, capability: str) -> bool:
         """Whether the client has a capability, such as ``window.work_done_progress``."""
         return bool(get_capability(self.client_capabilities, capability, False))
+
+    @property
+    def was_shut_down(self) -> bool:
+        """Whether the client has ended the session in due form."""
+        return self.protocol._shutdown
 
     def close(self) -> None:
         """End what was started."""
