@@ -63,8 +63,9 @@ class Crashes:
             log.publish()
 
     def arrived(self, log: OpenLog) -> None:
-        """A log has been read for the first time: its first crash is what the user looks at."""
-        if log.analysis and log.analysis.crashes:
+        """A log has been read for the first time: its first crash is what the user looks at, unless he opened another log after it."""
+        newer = self._log is not None and self._log.opened > log.opened
+        if log.analysis and log.analysis.crashes and not newer:
             self.activate(log, 0)
         else:
             log.publish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     from kernfix.verify.wire import Judgement
 
 DEBOUNCE_SECONDS = 0.2
+_OPENED = itertools.count()
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class OpenLog:
     """One log: the newest `analysis`, which may be that of a version before, and what was found out on the user's request.
+    `opened` is greater than that of logs that were opened before.
 
     It lives as long as its document is open, and on when it is `closed` for as long as the active crash is in it. Crashes in
     `dismissed` are not marked anywhere.
@@ -35,6 +38,7 @@ class OpenLog:
 
     def __init__(self, server: KernfixServer, uri: str) -> None:
         self.uri = uri
+        self.opened = next(_OPENED)
         self.closed = False
         self.analysis: Analysis | None = None
         self.dismissed: set[Key] = set()
