@@ -159,12 +159,12 @@ class KernfixServer(LanguageServer):
 
     def refresh(self) -> None:
         """Have the client ask anew for what it shows of crashes in documents, as far as it can be told to."""
-        for capability, ask in (
-            ("workspace.inlay_hint.refresh_support", self.workspace_inlay_hint_refresh),
-            ("workspace.code_lens.refresh_support", self.workspace_code_lens_refresh),
-            ("workspace.semantic_tokens.refresh_support", self.workspace_semantic_tokens_refresh),
+        for feature, capability, ask in (
+            (types.TEXT_DOCUMENT_INLAY_HINT, "inlay_hint", self.workspace_inlay_hint_refresh),
+            (types.TEXT_DOCUMENT_CODE_LENS, "code_lens", self.workspace_code_lens_refresh),
+            (types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, "semantic_tokens", self.workspace_semantic_tokens_refresh),
         ):
-            if self.can(capability):
+            if feature in self.protocol.fm.features and self.can(f"workspace.{capability}.refresh_support"):
                 ask(None)
 
     def say(self, message: str, kind: types.MessageType = types.MessageType.Info) -> None:

@@ -1,7 +1,8 @@
-"""What a frame or a headline is, and for a frame where it is in the tree, how that was found and how sure it is."""
+"""What a frame, a headline or a value is, and for a frame where it is in the tree, how that was found and how sure it is."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -11,6 +12,7 @@ from kernfix.lsp.analysis import Analysis, PlacedFrame
 from kernfix.lsp.session import KernfixServer
 
 if TYPE_CHECKING:
+    from kernfix.crash.model import Span
     from kernfix.source.model import Location
 
 AROUND = 4
@@ -32,7 +34,10 @@ async def hover(server: KernfixServer, params: types.HoverParams) -> types.Hover
     line, character = analysis.text.character(params.position)
     headline = analysis.headline_at(line)
     placed = analysis.frame_at(line, character)
-    if placed:
+    explained = None if _is_on(placed, character) else await asyncio.to_thread(_explain, analysis, line, character)
+    if explained:
+        span, parts = explained
+    elif placed:
         span = placed.frame.span
         parts = _frame(server, analysis, placed)
     elif headline is not None:
@@ -42,6 +47,17 @@ async def hover(server: KernfixServer, params: types.HoverParams) -> types.Hover
         return None
     contents = types.MarkupContent(kind=types.MarkupKind.Markdown, value="\n\n".join(parts))
     return types.Hover(contents=contents, range=analysis.text.span(span.line, span.start, span.end))
+
+
+def _is_on(placed: PlacedFrame | None, character: int) -> bool:
+    return placed is not None and placed.frame.span.start <= character <= placed.frame.span.end
+
+
+def _explain(analysis: Analysis, line: int, character: int) -> tuple[Span, list[str]] | None:
+    """A value of the log; in a thread, because the disassembler takes its time to load."""
+    from kernfix.lsp.features.explain import explain_at
+
+    return explain_at(analysis, line, character)
 
 
 def _headline(analysis: Analysis, index: int) -> list[str]:

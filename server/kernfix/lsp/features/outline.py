@@ -1,4 +1,4 @@
-"""The outline of a log, and the crashes of the session by name."""
+"""The outline of a log."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ from kernfix.lsp.session import KernfixServer
 
 if TYPE_CHECKING:
     from kernfix.crash.model import Stack
-
-
-async def crashes(server: KernfixServer, params: types.WorkspaceSymbolParams) -> list[types.WorkspaceSymbol]:
-    """The crashes whose title has the words of the query."""
-    return []
 
 
 async def symbols(
