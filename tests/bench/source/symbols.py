@@ -25,7 +25,7 @@ from kernfix.source.debuginfo import Chain, Query, Symbols, by_program, open_sym
 from kernfix.source.debuginfo.elf import Image, read_image
 
 KERNFIX = "import sys; from kernfix.cli.main import main; sys.exit(main())"
-FRAMES, ADDRESSES, ROUNDS, SEED = 30, 500, 5, 20261123
+FRAMES, ADDRESSES, ROUNDS, SEED = 30, 500, 15, 20261123
 
 
 class Function(NamedTuple):
