@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import islice, pairwise, takewhile
 from typing import Literal, NamedTuple
@@ -50,8 +49,7 @@ class Quoted(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Relocation:
+class Relocation(NamedTuple):
     """Where a line is in the new text, 1-based; None where it is gone or where nothing is sure.
 
     `confidence` is 0 to 1, and 0 without a line. `near` is set where the line is gone and its neighbours are not: what stands in its place,

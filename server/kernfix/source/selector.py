@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from kernfix.source.model import Function
@@ -37,8 +36,7 @@ class Candidate(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(NamedTuple):
     """The lines that a selector may mean, best first, or the `problem` why there is none."""
 
     candidates: tuple[Candidate, ...] = ()

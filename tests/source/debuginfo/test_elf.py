@@ -105,6 +105,18 @@ def test_identity(bits: int, order: str, tmp_path: Path) -> None:
     assert (identity.release, identity.build_id, identity.arch) == ("6.1.0-x", BUILD_ID.hex(), "s390")
 
 
+def test_banner_is_far_behind(tmp_path: Path) -> None:
+    raw = elf(64, "<", SYMBOLS)
+    banner = b"\0Linux version 6.1.0-x ("
+    assert raw.count(banner) == 1
+    read = image(tmp_path, raw + bytes(1 << 20) + banner)
+    sections = tuple(
+        each._replace(offset=len(raw), size=(1 << 20) + len(banner)) if each.name == ".rodata" else each
+        for each in read.sections
+    )
+    assert identity_of(read._replace(sections=sections)).release == "6.1.0-x"
+
+
 def test_thumb(tmp_path: Path) -> None:
     symbols = [("thumb", BASE + 5, 1, 2), ("label", BASE + 7, 1, 0)]
     read = image(tmp_path, elf(32, "<", symbols, machine=40))

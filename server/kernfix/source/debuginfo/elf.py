@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -49,8 +48,7 @@ class Section(NamedTuple):
         return bool(self.flags & _ALLOC) and bool(self.flags & _EXEC)
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """One ELF file; `machine` is its number in elf.h, `build_id` is in hexadecimal digits. Raises OSError where it cannot be read again."""
 
     path: Path
@@ -77,9 +75,9 @@ class Image:
             file.seek(section.offset)
             return file.read(min(section.size, most))
 
-    def named(self, name: str) -> bytes:
-        """The content of the section of that name; nothing where there is none."""
-        return next((self.content(each) for each in self.sections if each.name == name), b"")
+    def named(self, name: str, most: int = _MAX_PART) -> bytes:
+        """The content of the section of that name, `most` bytes at the most; nothing where there is none."""
+        return next((self.content(each, most) for each in self.sections if each.name == name), b"")
 
 
 def symbols(image: Image, bases: Mapping[int, int]) -> tuple[list[bytes], list[int]]:
@@ -138,7 +136,7 @@ def _read(path: Path, file: BinaryIO, size: int) -> Image | str:
     if sections is None:
         return f"{path} is damaged: a section ends after the file."
     image = Image(path, 32 * ident[4], order == "<", machine, type_ == _RELOCATABLE, sections)
-    return replace(image, build_id=_build_id(image, order))
+    return image._replace(build_id=_build_id(image, order))
 
 
 def _rows(file: BinaryIO, row: struct.Struct, offset: int, count: int, size: int) -> list[tuple[int, ...]] | None:

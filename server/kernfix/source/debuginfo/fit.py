@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kernfix.crash.model import Crash, Frame
 from kernfix.source.debuginfo.elf import Image
@@ -25,14 +25,15 @@ _MACHINES = {
 _BANNER = re.compile(rb"(?:^|\0)Linux version (\d\S{0,127}) \(")
 _STATED = re.compile(r"(?P<release>\S+)(?: #\S+)?(?: (?P<build_id>[0-9a-f]{16,64}))?")
 _VERMAGIC = re.compile(rb"(?:^|\0)vermagic=(\S{1,128}) ")
+_BEGINNING = 1 << 16
+"""Bytes of a section that are searched first."""
 _MADE = ("bpf_prog_", "bpf_trampoline_", "bpf_dispatcher_", "ftrace_trampoline", "kprobe_")
 """What the kernel makes symbols for while it runs."""
 _LEAST_SHARE = 0.75
 """Of the functions of a log, those that must have the size they have in the right kernel; the rest is for torn lines."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """What kernel some debug information is of, as far as it says so."""
 
     release: str | None = None
@@ -43,7 +44,8 @@ class Identity:
 def identity_of(image: Image) -> Identity:
     """The identity of a vmlinux, from its banner (init/version-timestamp.c), or of a module, from its ``vermagic``."""
     section, pattern = (".modinfo", _VERMAGIC) if image.relocatable else (".rodata", _BANNER)
-    stated = pattern.search(image.named(section))
+    # The banner is in a file that is linked among the first.
+    stated = pattern.search(image.named(section, _BEGINNING)) or pattern.search(image.named(section))
     release = stated[1].decode("utf-8", "replace") if stated else None
     return Identity(release, image.build_id, _MACHINES.get(image.machine))
 
