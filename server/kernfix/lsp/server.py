@@ -36,6 +36,7 @@ ENTRY_POINTS = (
     (types.TEXT_DOCUMENT_DOCUMENT_LINK, navigation.links, None),
     (types.TEXT_DOCUMENT_DEFINITION, navigation.definition, None),
     (types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, outline.symbols, None),
+    (types.WORKSPACE_SYMBOL, outline.crashes, None),
     (types.TEXT_DOCUMENT_HOVER, hover.hover, None),
     (
         types.TEXT_DOCUMENT_CODE_ACTION,

@@ -1,0 +1,45 @@
+"""What stacks and places are called in what users read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kernfix.crash.model import Stack
+    from kernfix.source.model import Location
+
+_STACKS = {
+    "crash": "crash stack",
+    "alloc": "allocation stack",
+    "free": "free stack",
+    "origin": "origin stack",
+    "race": "stack of the other access",
+    "lock": "lock stack",
+    "cpu": "stack of a processor",
+    "other": "other stack",
+}
+_PANIC = frozenset({"panic", "vpanic", "nmi_panic"})
+
+
+def stack_name(stack: Stack) -> str:
+    """What a stack is, by its kind; the one that only shows how the kernel gave up is called so."""
+    if stack.kind == "cpu" and stack.cpu is not None:
+        return f"stack of CPU {stack.cpu}"
+    if stack.kind == "other" and any(frame.function in _PANIC and frame.reliable for frame in stack.frames):
+        return "panic stack"
+    return _STACKS[stack.kind]
+
+
+def place(location: Location, line: int | None) -> str:
+    """``fs/pipe.c:633``; ``fs/pipe.c:615+`` for a place somewhere from that line on, where only the function is known.
+
+    `line` is the location's line in the text that the user sees, None where that has nothing like it.
+    """
+    if line is None:
+        return location.path
+    return f"{location.path}:{line}" + ("+" if is_rough(location) else "")
+
+
+def is_rough(location: Location) -> bool:
+    """Whether only the function is known, and the line is its first."""
+    return location.how == "symbol" and location.line == location.function_start
