@@ -14,6 +14,7 @@ from kernfix.lsp import session, stdio
 from kernfix.lsp.features import (
     actions,
     documents,
+    folding,
     hover,
     index,
     navigation,
@@ -38,6 +39,7 @@ ENTRY_POINTS = (
     (types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, outline.symbols, None),
     (types.WORKSPACE_SYMBOL, outline.crashes, None),
     (types.TEXT_DOCUMENT_HOVER, hover.hover, None),
+    (types.TEXT_DOCUMENT_FOLDING_RANGE, folding.ranges, None),
     (
         types.TEXT_DOCUMENT_CODE_ACTION,
         actions.code_actions,

@@ -18,15 +18,17 @@ _STACKS = {
     "cpu": "stack of a processor",
     "other": "other stack",
 }
-_PANIC = frozenset({"panic", "vpanic", "nmi_panic"})
+PANIC = "panic stack"
+"""The name of a stack that only shows how the kernel gave up."""
+_GIVES_UP = frozenset({"panic", "vpanic", "nmi_panic"})
 
 
 def stack_name(stack: Stack) -> str:
-    """What a stack is, by its kind; the one that only shows how the kernel gave up is called so."""
+    """What a stack is, by its kind."""
     if stack.kind == "cpu" and stack.cpu is not None:
         return f"stack of CPU {stack.cpu}"
-    if stack.kind == "other" and any(frame.function in _PANIC and frame.reliable for frame in stack.frames):
-        return "panic stack"
+    if stack.kind == "other" and any(frame.function in _GIVES_UP and frame.reliable for frame in stack.frames):
+        return PANIC
     return _STACKS[stack.kind]
 
 
