@@ -15,6 +15,7 @@ from kernfix.lsp.features import (
     actions,
     documents,
     folding,
+    hints,
     hover,
     index,
     navigation,
@@ -39,6 +40,7 @@ ENTRY_POINTS = (
     (types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, outline.symbols, None),
     (types.WORKSPACE_SYMBOL, outline.crashes, None),
     (types.TEXT_DOCUMENT_HOVER, hover.hover, None),
+    (types.TEXT_DOCUMENT_INLAY_HINT, hints.hints, None),
     (types.TEXT_DOCUMENT_FOLDING_RANGE, folding.ranges, None),
     (
         types.TEXT_DOCUMENT_CODE_ACTION,

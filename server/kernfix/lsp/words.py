@@ -1,4 +1,4 @@
-"""What stacks and places are called in what users read."""
+"""What stacks and places are called, and how they are told of, in what users read."""
 
 from __future__ import annotations
 
@@ -30,6 +30,20 @@ def stack_name(stack: Stack) -> str:
     if stack.kind == "other" and any(frame.function in _GIVES_UP and frame.reliable for frame in stack.frames):
         return PANIC
     return _STACKS[stack.kind]
+
+
+_HOW = {
+    "log": "the log states it, and the line is in that function here",
+    "debuginfo": "debug information of vmlinux",
+    "symbol": "definition found by name",
+    "relocated": "the line moved and was found again",
+}
+
+
+def how(location: Location) -> str:
+    """How a location was found, and how sure it is."""
+    rest = ", somewhere from there on" if is_rough(location) else ""
+    return f"{_HOW[location.how]}{rest}, {location.confidence:.0%} sure"
 
 
 def place(location: Location, line: int | None) -> str:
