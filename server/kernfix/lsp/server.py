@@ -21,6 +21,7 @@ from kernfix.lsp.features import (
     navigation,
     outline,
     suggest,
+    tokens,
     verify,
     walk,
 )
@@ -40,6 +41,8 @@ ENTRY_POINTS = (
     (types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, outline.symbols, None),
     (types.WORKSPACE_SYMBOL, outline.crashes, None),
     (types.TEXT_DOCUMENT_HOVER, hover.hover, None),
+    (types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, tokens.full, tokens.LEGEND),
+    (types.TEXT_DOCUMENT_SEMANTIC_TOKENS_RANGE, tokens.of_range, tokens.LEGEND),
     (types.TEXT_DOCUMENT_INLAY_HINT, hints.hints, None),
     (types.TEXT_DOCUMENT_FOLDING_RANGE, folding.ranges, None),
     (

@@ -15,7 +15,7 @@ from lsprotocol import types
 from pygls.capabilities import get_capability
 
 from kernfix.lsp.analysis import Analysis, PlacedFrame
-from kernfix.lsp.printed import printed
+from kernfix.lsp.printed import printed, stack_lines
 from kernfix.lsp.session import KernfixServer
 from kernfix.lsp.words import PANIC, stack_name
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from kernfix.crash.lines import Lines
 
 REGION, NOISE = types.FoldingRangeKind.Region, types.FoldingRangeKind.Comment
-_HEADING_NEAR = 4
-"""Lines above the first frame of a stack in which its heading is: marks such as ``<TASK>`` come between."""
 
 _HEX = "[0-9a-f]{8,16}"
 _WORD = "[0-9a-f]{16}"
@@ -132,18 +130,15 @@ def _between(analysis: Analysis) -> Iterator[Fold]:
 
 
 def _stack(frames: list[PlacedFrame], lines: Lines) -> Fold | None:
-    """A stack with its heading; where a register's line was read as a frame is not part of it."""
-    own = [placed.frame.span.line for placed in frames if placed.frame.register is None]
-    if not own:
+    """A stack with its heading."""
+    found = stack_lines(frames, lines)
+    if found is None:
         return None
-    start, end, stack = min(own), max(own), frames[0].stack
-    label = (stack.label or "").strip()
-    for line in range(start - 1, max(start - _HEADING_NEAR, lines.numbers[0]) - 1, -1):
-        if label and lines.bodies[line - lines.numbers[0]].strip().startswith(label):
-            start = line
-            break
-    name = stack_name(stack)
-    return Fold(start, end, NOISE if name == PANIC else REGION, f"{name}: {len(own)} frames")
+    heading, first, last = found
+    name = stack_name(frames[0].stack)
+    start = first if heading is None else heading
+    count = sum(placed.frame.register is None for placed in frames)
+    return Fold(start, last, NOISE if name == PANIC else REGION, f"{name}: {count} frames")
 
 
 def _frames(stacks: Iterable[list[PlacedFrame]]) -> Iterator[Fold]:
